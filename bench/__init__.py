@@ -1,0 +1,1 @@
+"""The harness: corpora in, versioned result tables out."""

@@ -1,0 +1,1 @@
+"""Corpora: one schema, one way in (``load.load_corpus``), whatever the source."""

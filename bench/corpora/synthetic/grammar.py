@@ -1,0 +1,64 @@
+"""What the synthetic speakers say: three lexical tasks.
+
+``digits`` are strings of two to five digits. ``commands`` and ``sentences`` come from small grammars whose texts are
+divided by a hash into three sides, so that no text heard in training is ever tested; every word occurs on every side.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Literal
+
+from earmark.bench.corpora.synthetic.draws import Draws
+
+Side = Literal["train", "dev", "test"]
+TASKS = ("digits", "commands", "sentences")
+DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+
+_ROOM = ("kitchen", "bedroom", "bathroom", "garden", "hallway", "office")
+_COMMANDS: tuple[tuple[tuple[str, ...], ...], ...] = (
+    (("turn",), ("on", "off"), ("the",), _ROOM, ("light", "fan", "heater", "radio", "screen")),
+    (("set",), ("the",), _ROOM, ("fan", "heater", "radio"), ("to",), DIGITS[1:]),
+    (("play",), ("some",), ("jazz", "rock", "music", "stories"), ("in", "outside"), ("the",), _ROOM),
+    (("set", "cancel"), ("a", "my", "the"), DIGITS[2:], ("minute", "hour"), ("timer", "alarm")),
+    (("add",), DIGITS[2:], ("apples", "lemons", "eggs", "carrots"), ("to",), ("my", "the"), ("list", "basket")),
+    (("open", "close"), ("the",), _ROOM, ("door", "window", "curtains")),
+)
+_SENTENCE: tuple[tuple[str, ...], ...] = (
+    ("the", "my", "her", "our"),
+    ("old", "young", "quiet", "happy", "tired", "clever"),
+    ("farmer", "teacher", "doctor", "sailor", "painter", "driver"),
+    ("found", "sold", "carried", "lost", "cleaned", "wanted"),
+    DIGITS[2:],
+    ("red", "green", "silver", "small", "broken"),
+    ("boats", "letters", "lamps", "boxes", "bottles", "chairs"),
+)
+VOCABULARY = tuple(sorted({*DIGITS, *(w for g in (*_COMMANDS, _SENTENCE) for slot in g for w in slot)}))
+_SIDES: tuple[Side, ...] = ("train",) * 5 + ("dev",) + ("test",) * 4
+
+
+def side_of(text: str) -> Side:
+    """The side a command or sentence belongs to: half train, a tenth dev, the rest test."""
+    return _SIDES[hashlib.sha256(text.encode()).digest()[0] % len(_SIDES)]
+
+
+def texts(task: str, n: int, side: Side, draws: Draws, *key: object) -> list[str]:
+    """``n`` different texts of a task for one speaker; commands and sentences only from ``side``."""
+    found: dict[str, None] = {}
+    attempt = 0
+    while len(found) < n:
+        text = _draw(task, draws, *key, task, attempt)
+        attempt += 1
+        if task == "digits" or side_of(text) == side:
+            found[text] = None
+    return list(found)
+
+
+def _draw(task: str, draws: Draws, *key: object) -> str:
+    if task == "digits":
+        slots: tuple[tuple[str, ...], ...] = (DIGITS,) * draws.whole(2, 5, *key, "length")
+    elif task == "commands":
+        slots = draws.pick(_COMMANDS, *key, "rule")
+    else:
+        slots = _SENTENCE
+    return " ".join(draws.pick(slot, *key, place) for place, slot in enumerate(slots))

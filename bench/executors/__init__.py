@@ -1,0 +1,1 @@
+"""Executors: where a cell runs."""

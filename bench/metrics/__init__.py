@@ -1,0 +1,1 @@
+"""Metrics: pure functions over plain data, defined in `docs/metrics.md`."""

@@ -1,0 +1,131 @@
+"""The closed table of metric names: what a row of measurements may be called, in which unit and which way is better.
+
+Rules. A name states one definition (``docs/metrics.md``) and has one unit; two definitions are two names. A percentile
+ends in its number (``upl_final_p95``), statistics across cohorts say so (``wer_cohort_max``), and a bare ``gap_...`` is
+that of word error rates; other metrics put their own name in front (``eer_gap_abs``). ``kind`` says what a rerun on
+the same weights and audio may change: ``quality`` and ``compute`` repeat exactly, ``timing`` and ``memory`` do not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from types import MappingProxyType
+from typing import Literal, TypeAlias
+
+from earmark.bench.api import InputError
+
+Better: TypeAlias = Literal["lower", "higher", "none"]
+Kind: TypeAlias = Literal["quality", "compute", "timing", "memory"]
+
+
+@dataclass(frozen=True, slots=True)
+class MetricName:
+    """One row of the table; ``unit`` is that of ``value``, where 1 stands for a plain ratio."""
+
+    name: str
+    unit: str
+    better: Better
+    kind: Kind
+    description: str
+
+
+_QUALITY: tuple[tuple[str, str, Better, str], ...] = (
+    ("wer", "1", "lower", "word errors over reference words, summed over utterances"),
+    ("wer_speaker_mean", "1", "lower", "mean of the speakers' own word error rates"),
+    ("cer", "1", "lower", "character errors over reference characters, spaces included"),
+    ("word_substitution_rate", "1", "lower", "substituted words over reference words"),
+    ("word_deletion_rate", "1", "lower", "deleted words over reference words"),
+    ("word_insertion_rate", "1", "lower", "inserted words over reference words"),
+    ("orc_wer", "1", "lower", "word error rate under the best assignment of reference turns to output channels"),
+    ("tcorc_wer", "1", "lower", "ORC word error rate whose matches lie within 5 s"),
+    ("cp_wer", "1", "lower", "word error rate under the best pairing of speakers with output channels"),
+    ("turn_count_accuracy", "1", "higher", "share of recordings whose number of turns is right"),
+    ("partial_revisions_per_word", "1", "lower", "words shown and later changed or withdrawn, per reference word"),
+    ("eer", "1", "lower", "equal error rate, interpolated at the first threshold where misses overtake false accepts"),
+    ("eer_hull", "1", "lower", "equal error rate of the convex hull of the ROC"),
+    ("min_dcf_p01", "1", "lower", "normalized minimum detection cost at a target prior of 0.01"),
+    ("min_dcf_p05", "1", "lower", "normalized minimum detection cost at a target prior of 0.05"),
+    ("min_dcf", "1", "lower", "mean of the normalized minimum detection costs at priors of 0.01 and 0.005"),
+    ("fnmr_at_eer", "1", "lower", "share of targets rejected at the one threshold of the whole trial list's EER"),
+    ("fmr_at_eer", "1", "lower", "share of non-targets accepted at the one threshold of the whole trial list's EER"),
+)
+_COHORTS: tuple[tuple[str, str, Better, str], ...] = (
+    ("gap_abs", "1", "lower", "WER of the bottom cohort minus WER of the top cohort"),
+    ("gap_rel", "1", "lower", "gap_abs over the WER of the top cohort"),
+    ("gap_rel_bottom", "1", "lower", "gap_abs over the WER of the bottom cohort"),
+    ("gap_ratio", "1", "lower", "WER of the bottom cohort over WER of the top cohort"),
+    ("gap_overall", "1", "lower", "WER of the bottom cohort minus the overall WER, over the overall WER"),
+    ("sd_cohort", "1", "lower", "standard deviation of the cohorts' WER (biased upward by noise)"),
+    ("wer_cohort_mean", "1", "lower", "mean of the cohorts' WER, every cohort counting the same"),
+    ("wer_cohort_max", "1", "lower", "WER of the worst cohort"),
+    ("wer_cohort_var", "1", "lower", "variance of the cohorts' WER (biased upward by noise)"),
+    ("wer_cohort_var_debiased", "1", "lower", "wer_cohort_var minus the mean squared standard error, at least 0"),
+    ("eer_gap_abs", "1", "lower", "EER of the bottom cohort minus EER of the top cohort"),
+    ("eer_gap_rel", "1", "lower", "eer_gap_abs over the EER of the top cohort"),
+    ("eer_gap_rel_bottom", "1", "lower", "eer_gap_abs over the EER of the bottom cohort"),
+    ("eer_gap_ratio", "1", "lower", "EER of the bottom cohort over EER of the top cohort"),
+    ("eer_gap_overall", "1", "lower", "EER of the bottom cohort minus the overall EER, over the overall EER"),
+    ("eer_cohort_mean", "1", "lower", "mean of the cohorts' EER, every cohort counting the same"),
+    ("eer_cohort_max", "1", "lower", "EER of the worst cohort"),
+    ("bottom_share_speakers", "1", "none", "share of the measured speakers who are in the bottom cohort"),
+    ("bottom_share_utterances", "1", "none", "share of the measured utterances that are in the bottom cohort"),
+    ("bottom_share_words", "1", "none", "share of the measured reference words that are in the bottom cohort"),
+)
+_COMPUTE: tuple[tuple[str, str, Better, str], ...] = (
+    ("macs_per_audio_second", "MAC/s", "lower", "multiply-accumulates executed per second of audio"),
+    ("flops_per_audio_second", "FLOP/s", "lower", "floating-point operations per second of audio, two per MAC"),
+    ("ccr", "1", "higher", "compute cost reduction: 1 minus executed over dense encoder MACs, arbitrators included"),
+    ("n_parameters", "count", "lower", "parameters of the model"),
+)
+_TIMING: tuple[tuple[str, str, Better, str], ...] = (
+    ("rtf_streaming", "1", "lower", "processing time over audio, one stream, search included"),
+    ("rtf_streaming_max_10s", "1", "lower", "largest rtf_streaming over any window of 10 s of audio"),
+    ("rtf_offline", "1", "lower", "processing time over audio, batched"),
+)
+_DELAYS: tuple[tuple[str, tuple[int, ...], Kind, str], ...] = (
+    ("upl_final", (50, 90, 95, 99), "timing", "user-perceived latency, from the end of a word to its final text"),
+    ("upl_first", (50, 90), "timing", "delay from the end of a word to its first appearance"),
+    ("emission", (50, 90), "quality", "audio heard past the end of a word when its text was final, compute left out"),
+    ("first_token", (50, 90), "timing", "delay from the start of speech to the first text of the stream"),
+    ("finalize", (50, 90), "timing", "delay from the end of the audio to the last result of the stream"),
+    ("endpoint", (50, 90), "timing", "delay from the end of a turn to its end-of-turn token"),
+    ("compute_chunk", (50, 95), "timing", "processing time of a chunk"),
+)
+
+
+def _rows() -> Iterator[MetricName]:
+    for name, unit, better, text in (*_QUALITY, *_COHORTS):
+        yield MetricName(name, unit, better, "quality", text)
+    for stem, percentiles, kind, text in _DELAYS:
+        for q in percentiles:
+            yield MetricName(f"{stem}_p{q}", "ms", "lower", kind, f"percentile {q}: {text}")
+    for name, unit, better, text in _TIMING:
+        yield MetricName(name, unit, better, "timing", text)
+    for name, unit, better, text in _COMPUTE:
+        yield MetricName(name, unit, better, "compute", text)
+    yield MetricName("peak_rss_mib", "MiB", "lower", "memory", "largest resident memory of the measuring process")
+
+
+METRICS: Mapping[str, MetricName] = MappingProxyType({row.name: row for row in _rows()})
+"""Every metric by name, in the order in which tables show them."""
+
+
+def metric(name: str) -> MetricName:
+    """The metric called ``name``; raises InputError naming near ones."""
+    found = METRICS.get(name)
+    if found is None:
+        near = get_close_matches(name, METRICS, n=3)
+        raise InputError(
+            f"no metric is called {name!r}", fix=f"did you mean {', '.join(near)}?" if near else "see docs/metrics.md"
+        )
+    return found
+
+
+def metrics_table() -> str:
+    """The table as Markdown, as it stands in ``docs/metrics.md``."""
+    head = ("name", "unit", "better", "kind", "what it is")
+    rows = [head, ("---",) * len(head)]
+    rows += [(f"`{m.name}`", m.unit, m.better, m.kind, m.description) for m in METRICS.values()]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows) + "\n"

@@ -1,0 +1,1 @@
+"""Observers: run a model over a corpus and write raw observations."""

@@ -1,0 +1,185 @@
+"""What is settled before anything is measured: suite, plugins, corpora, plan, and whether they fit together."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from earmark.bench import progress, provenance, registry
+from earmark.bench.api import Corpus, InputError, ModelSpec
+from earmark.bench.corpora import schema
+from earmark.bench.corpora.cache import cache_dir
+from earmark.bench.corpora.conditions import parse_condition
+from earmark.bench.corpora.load import load_corpus
+from earmark.bench.metrics.normalize import normalize
+from earmark.bench.observe.selection import select_rows
+from earmark.bench.observe.trials import check_speakers
+from earmark.bench.observe.verification import voice_of
+from earmark.bench.planning import Planned, plan, plan_digest
+from earmark.bench.store import Plan
+from earmark.bench.suite import Suite, read_suite, with_corpus, with_plugins
+
+MIB = 1024 * 1024
+BYTES_PER_CHUNK = 40
+"""Measured on finished runs: Parquet bytes per chunk and pass, its share of tokens included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the user asked for, as the command line takes it."""
+
+    suite: str
+    corpus: str | None = None
+    plugins: tuple[str, ...] = ()
+    plugin_files: tuple[Path, ...] = ()
+    seeds: tuple[int, ...] = ()
+    device: tuple[str, ...] = ()
+    limit: int | None = None
+    overrides: tuple[str, ...] = ()
+    results: Path = Path("results")
+    new: bool = False
+    real_time: bool = False
+    quiet: bool = False
+    command: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A request that can be carried out."""
+
+    request: Request
+    suite: Suite
+    cells: tuple[Planned, ...]
+    corpora: Mapping[str, Corpus]
+    plugins: Mapping[str, registry.Plugin]
+    plugin_digests: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def plan(self) -> Plan:
+        return Plan(self.suite, self.cells)
+
+    @property
+    def digest(self) -> str:
+        return plan_digest(self.suite, self.cells)
+
+    def corpus_of(self, cell: Planned) -> tuple[str, Corpus]:
+        """The name or path a cell's corpus was asked for by, and the corpus."""
+        return next((name, c) for name, c in self.corpora.items() if c.fingerprint == cell.corpus_fingerprint)
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a plan is going to cost: audio to stream, and disk for its observations."""
+
+    n_cells: int
+    audio_s: float
+    disk_mib: float
+    free_mib: float
+
+
+def prepare(request: Request) -> Prepared:
+    """Read, load and plan what was asked for; InputError where it does not fit together."""
+    found = registry.scan(request.plugin_files)
+    suite = _suite(request, registry.models(found))
+    normalize("", suite.normalizer)
+    for condition in {c for block in suite.measure for c in (block.condition or suite.defaults.condition)}:
+        parse_condition(condition)
+    names = {name: found.named(name, "model") for block in suite.train for name in block.plugins}
+    _check_trainable(suite)
+    corpora = {name: _load(name, request) for name in suite.corpora()}
+    digests = {name: provenance.plugin_digest(plugin) for name, plugin in names.items()}
+    cells = plan(
+        suite,
+        specs={name: plugin.spec for name, plugin in names.items() if isinstance(plugin.spec, ModelSpec)},
+        plugin_digests=digests,
+        fingerprints={name: corpus.fingerprint for name, corpus in corpora.items()},
+        harness_digest=provenance.harness_digest(),
+    )
+    prepared = Prepared(request, suite, cells, corpora, names, digests)
+    _check_corpora(prepared)
+    return prepared
+
+
+def estimate(prepared: Prepared) -> Estimate:
+    """Audio and disk of a plan, from the corpus and the chunk sizes."""
+    audio_s = disk = 0.0
+    for cell in prepared.cells:
+        durations = [row["duration_s"] for row in select_rows(prepared.corpus_of(cell)[1], cell)]
+        timed = sorted(durations, reverse=True)[: cell.timing_recordings]
+        streamed_s = sum(durations) + (cell.passes - 1) * sum(timed)
+        audio_s += streamed_s
+        disk += streamed_s * 1000 / (cell.chunk_ms or 1000) * BYTES_PER_CHUNK + 1000 * len(durations)
+    folder = next(p for p in [request_root(prepared), *request_root(prepared).parents] if p.exists())
+    return Estimate(len(prepared.cells), audio_s, disk / MIB, shutil.disk_usage(folder).free / MIB)
+
+
+def request_root(prepared: Prepared) -> Path:
+    return prepared.request.results.absolute()
+
+
+def check_disk(cost: Estimate) -> None:
+    """Refuse a run that the disk can't hold."""
+    if cost.disk_mib > cost.free_mib:
+        raise InputError(
+            f"the run needs about {cost.disk_mib:.0f} MiB, {cost.free_mib:.0f} MiB are free",
+            where="disk",
+            fix="free some (earmark cache prune) or choose --results on another disk",
+        )
+
+
+def _suite(request: Request, specs: Mapping[str, ModelSpec]) -> Suite:
+    overrides = list(request.overrides)
+    if request.seeds:
+        overrides.append(f"seeds=[{', '.join(map(str, request.seeds))}]")
+    if request.device:
+        overrides.append("device=[" + ", ".join(f'"{name}"' for name in request.device) + "]")
+    if request.limit is not None:
+        overrides.append(f"measure.limit={request.limit}")
+    if request.real_time:
+        overrides.append("pacing=real")
+    suite = read_suite(request.suite, overrides)
+    if request.plugins:
+        suite = with_plugins(suite, request.plugins, specs)
+    return with_corpus(suite, request.corpus) if request.corpus else suite
+
+
+def _check_trainable(suite: Suite) -> None:
+    """This version measures models as they come; what it can't do is said before the work starts."""
+    trained = [block.id for block in suite.train if block.corpus or block.steps]
+    later = [*trained, *(block.id for block in suite.cohorts), *(block.id for block in suite.repair)]
+    if later:
+        raise InputError(
+            f"this version of earmark trains nothing, but block {later[0]!r} asks for it",
+            where=f"suite {suite.name}",
+            fix="leave out corpus and steps of [[train]], [[cohorts]] and [[repair]]",
+        )
+
+
+def _load(name: str, request: Request) -> Corpus:
+    with progress.shown(f"corpus {name}", quiet=request.quiet) as advance:
+        return load_corpus(name, cache=cache_dir(), progress=advance)
+
+
+def _check_corpora(prepared: Prepared) -> None:
+    for cell in prepared.cells:
+        corpus = prepared.corpus_of(cell)[1]
+        rows = select_rows(corpus, cell)
+        if cell.task == "verification":
+            where = f"corpus {corpus.name}, split {cell.split}"
+            check_speakers([voice_of(row) for row in rows if row["speaker"]], where)
+
+
+def by_split(corpus: Corpus) -> Mapping[str, Sequence[str]]:
+    """The speakers of each split, sorted."""
+    found: dict[str, set[str]] = {}
+    for split, speaker in zip(schema.column(corpus, "split"), schema.column(corpus, "speaker"), strict=True):
+        found.setdefault(split, set()).update([speaker] if speaker else [])
+    return {split: sorted(speakers) for split, speakers in sorted(found.items())}
+
+
+def recordings_by_split(corpus: Corpus) -> Mapping[str, int]:
+    """How many recordings each split has."""
+    return Counter(schema.column(corpus, "split"))

@@ -1,0 +1,57 @@
+"""Progress of long work: a bar with an ETA on a terminal, plain lines elsewhere, on standard error."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+Advance = Callable[[int, int, str], None]
+PLAIN_EVERY_S = 15.0
+
+
+@contextmanager
+def shown(title: str, *, quiet: bool = False) -> Iterator[Advance]:
+    """Yields ``advance(done, total, what)`` for one piece of work called ``title``."""
+    if quiet:
+        yield lambda *_: None
+    elif sys.stderr.isatty():
+        with _bar(title) as advance:
+            yield advance
+    else:
+        yield _plain(title)
+
+
+@contextmanager
+def _bar(title: str) -> Iterator[Advance]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(
+        *columns, TextColumn("[dim]{task.fields[what]}"), console=Console(stderr=True), transient=True
+    ) as bar:
+        task = bar.add_task(title, total=None, what="")
+
+        def advance(done: int, total: int, what: str) -> None:
+            bar.update(task, completed=done, total=total, what=what[:40])
+
+        yield advance
+
+
+def _plain(title: str) -> Advance:
+    said = time.monotonic()
+    first: tuple[float, int] | None = None  # the rate counts from the first step: what was before it was loading
+
+    def advance(done: int, total: int, _what: str) -> None:
+        nonlocal said, first
+        now = time.monotonic()
+        first = first or (now, done)
+        if now - said < PLAIN_EVERY_S or done <= first[1]:
+            return
+        said = now
+        left_s = (now - first[0]) / (done - first[1]) * (total - done)
+        print(f"  {title}: {done}/{total}, about {left_s:.0f} s left", file=sys.stderr, flush=True)
+
+    return advance

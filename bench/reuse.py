@@ -1,0 +1,85 @@
+"""What an earlier run has that a new one may take over: quality observations, never timings.
+
+A cell's identity covers model, corpus, circumstances and the code that observes, so the same cell gives the same
+transcripts and embeddings. ``run --new`` streams only the timed recordings again and takes the rest from there.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from earmark.bench.rows import Cell
+from earmark.bench.store import RunFolder, run_folders
+from earmark.bench.tables import read_table
+
+QUALITY = ("utterances", "reference_words", "work", "probes", "embeddings", "trials")
+TIMING = ("tokens", "chunks")
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """A finished cell of an earlier run."""
+
+    run: RunFolder
+    cell: Cell
+
+    @property
+    def observations(self) -> Path:
+        return self.run.observations(self.cell.cell)
+
+
+def find_earlier(results: Path, cell: str, *, before: str) -> Earlier | None:
+    """The newest run before ``before`` in which this cell went well and was not itself reused."""
+    for folder in reversed(run_folders(results)):
+        if folder.run_id >= before or not folder.observations(cell).is_dir():
+            continue
+        for row in folder.read_cells():
+            if row.cell == cell and row.status == "ok":
+                return Earlier(folder, row)
+    return None
+
+
+def origin_flags(earlier: Earlier) -> list[str]:
+    """The earlier cell's flags, with the run named in which the quality was first observed."""
+    kept = [flag for flag in earlier.cell.flags if not flag.startswith("work_")]
+    reused = [flag for flag in kept if flag.startswith("reused:")]
+    return kept if reused else [*kept, f"reused:{earlier.run.run_id}"]
+
+
+def merge(earlier: Earlier, fresh: Path) -> list[str]:
+    """Complete a folder of fresh timings with the earlier quality; flags where the two transcripts differ."""
+    flags = _differences(earlier.observations, fresh)
+    timed = read_table(fresh, "chunks")["utterance_id"].unique()
+    for name in QUALITY:
+        (fresh / f"{name}.parquet").unlink(missing_ok=True)
+        if (earlier.observations / f"{name}.parquet").is_file():
+            shutil.copyfile(earlier.observations / f"{name}.parquet", fresh / f"{name}.parquet")
+    for name in TIMING:
+        _complete(earlier.observations, fresh, name, timed)
+    return flags
+
+
+def _complete(earlier: Path, fresh: Path, name: str, timed: pa.Array) -> None:
+    """Recordings that are not timed keep their one pass, on which no timing is scored."""
+    old = read_table(earlier, name)
+    kept = old.filter(pc.invert(pc.is_in(old["utterance_id"], value_set=timed)))
+    whole = pa.concat_tables([kept, read_table(fresh, name)])
+    if whole.num_rows:
+        pq.write_table(whole, fresh / f"{name}.parquet", compression="zstd")
+
+
+def _differences(earlier: Path, fresh: Path) -> list[str]:
+    old = _hypotheses(earlier)
+    differ = any(old.get(name) != text for name, text in _hypotheses(fresh).items())
+    return ["reused_differs"] if differ else []
+
+
+def _hypotheses(folder: Path) -> dict[str, str]:
+    table = read_table(folder, "utterances")
+    return dict(zip(table["utterance_id"].to_pylist(), table["hypothesis_raw"].to_pylist(), strict=True))

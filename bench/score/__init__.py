@@ -1,0 +1,88 @@
+"""Observations in, measurements out: pure, without a model or a corpus.
+
+``score_cell`` reads one cell's observation tables and gives its rows; ``score_run`` rewrites a run's
+``measurements.jsonl``, byte for byte the same on the same machine unless the normalizer is another one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from earmark.bench.api import InputError
+from earmark.bench.metrics.normalize import normalize
+from earmark.bench.rows import Cell, Measurement
+from earmark.bench.score.compute import score_compute
+from earmark.bench.score.delays import score_delays
+from earmark.bench.score.measure import Sheet
+from earmark.bench.score.schemes import resolve
+from earmark.bench.score.voices import score_embedding_time, score_voices
+from earmark.bench.score.words import Texts, score_words
+from earmark.bench.store import RunFolder
+from earmark.bench.planning import Planned
+from earmark.bench.tables import read_table
+
+HEADLINES = {
+    "recognition": {"wer": "wer", "latency": "rtf_streaming", "compute": "macs_per_audio_second", "gaps": "gap_rel"},
+    "verification": {"eer": "eer", "latency": "rtf_offline", "compute": "macs_per_audio_second", "gaps": "eer_gap_rel"},
+    "conversation": {},
+}
+"""By task and metric group, the metric that stands for the group where a cell has no numbers."""
+
+
+def score_run(folder: RunFolder, normalizer: str | None = None) -> int:
+    """Score every cell of a run again and rewrite its measurements; returns how many rows there are.
+
+    With another ``normalizer`` the run is scored by that one from now on.
+    """
+    run, plan = folder.read_run(), folder.read_plan()
+    chosen = normalizer or run.normalizer
+    normalize("", chosen)
+    planned = {cell.cell: cell for cell in plan.cells}
+    rows = [row for cell in folder.read_cells() for row in score_cell(cell, planned[cell.cell], folder, chosen)]
+    folder.write_measurements(rows)
+    folder.write_run(run.model_copy(update={"normalizer": chosen, "files": folder.file_digests()}))
+    return len(rows)
+
+
+def score_cell(cell: Cell, planned: Planned, folder: RunFolder, normalizer: str) -> list[Measurement]:
+    """The rows of one cell; a cell without observations has one row for each group of metrics, with its status."""
+    sheet = Sheet(cell, normalizer)
+    if cell.status != "ok":
+        return list(_absent(sheet, planned))
+    observations = folder.observations(cell.cell)
+    if not observations.is_dir():
+        raise InputError(
+            "its observations are gone", where=f"{folder.path}, cell {cell.cell}", fix="run the suite again"
+        )
+    scorers = {"recognition": _recognition, "verification": _verification}
+    return list(scorers[cell.task](sheet, planned, observations))
+
+
+def _absent(sheet: Sheet, planned: Planned) -> Iterator[Measurement]:
+    for group, metric in HEADLINES[planned.task].items():
+        if group in planned.metrics:
+            yield sheet.missing(metric, sheet.cell.status, sheet.cell.reason, cohort="*" if group == "gaps" else "all")
+
+
+def _recognition(sheet: Sheet, planned: Planned, folder: Path) -> Iterator[Measurement]:
+    utterances = read_table(folder, "utterances").to_pylist()
+    if "wer" in planned.metrics:
+        schemes = resolve(planned.cohorts, utterances)
+        texts = Texts.of(utterances, sheet.normalizer)
+        yield from score_words(sheet, texts, schemes, gaps="gaps" in planned.metrics)
+    if "latency" in planned.metrics:
+        yield from score_delays(sheet, folder)
+    if "compute" in planned.metrics:
+        yield from score_compute(sheet, folder, {row["utterance_id"]: row["audio_s"] for row in utterances})
+
+
+def _verification(sheet: Sheet, planned: Planned, folder: Path) -> Iterator[Measurement]:
+    embedded = read_table(folder, "embeddings").select(["utterance_id", "speaker", "metadata", "audio_s"]).to_pylist()
+    if "eer" in planned.metrics:
+        schemes = resolve(planned.cohorts, embedded)
+        yield from score_voices(sheet, folder, schemes, gaps="gaps" in planned.metrics)
+    if "latency" in planned.metrics:
+        yield from score_embedding_time(sheet, folder)
+    if "compute" in planned.metrics:
+        yield from score_compute(sheet, folder, {row["utterance_id"]: row["audio_s"] for row in embedded})

@@ -1,0 +1,188 @@
+"""Scores what a recognizer wrote: word and character errors, by cohort, with the gaps between cohorts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from earmark.bench.metrics.cohorts import WER_GAPS, CohortRate, Gap, cohort_gap, cohort_rates
+from earmark.bench.metrics.normalize import normalize
+from earmark.bench.metrics.statistics import Interval, SpeakerSums, per_speaker, speaker_bootstrap, speaker_mean_rate
+from earmark.bench.metrics.words import WordErrors, score_many, score_many_characters
+from earmark.bench.rows import Measurement
+from earmark.bench.score.measure import Sheet
+from earmark.bench.score.schemes import Scheme
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """A cell's utterances and their normalized reference and hypothesis."""
+
+    utterances: Sequence[Mapping[str, Any]]
+    references: list[str]
+    hypotheses: list[str]
+
+    @classmethod
+    def of(cls, utterances: Sequence[Mapping[str, Any]], normalizer: str) -> Texts:
+        references = [normalize(row["reference"], normalizer) for row in utterances]
+        return cls(utterances, references, [normalize(row["hypothesis_raw"], normalizer) for row in utterances])
+
+    @property
+    def has_speakers(self) -> bool:
+        return all(row["speaker"] for row in self.utterances)
+
+    @property
+    def units(self) -> list[str]:
+        """What is resampled: the speaker, or the utterance where the corpus names none."""
+        key = "speaker" if self.has_speakers else "utterance_id"
+        return [row[key] for row in self.utterances]
+
+
+def score_words(sheet: Sheet, texts: Texts, schemes: Sequence[Scheme], *, gaps: bool) -> Iterator[Measurement]:
+    """Rows of a cell's error rates: overall, by cohort, and across cohorts."""
+    errors = score_many(texts.references, texts.hypotheses)
+    total = sum(errors, WordErrors())
+    sums = _sums(texts.units, errors)
+    yield _rate_row(sheet, texts, "wer", total, _interval(sheet, texts, "wer", sums))
+    characters = score_many_characters(texts.references, texts.hypotheses)
+    interval = _interval(sheet, texts, "cer", _sums(texts.units, characters))
+    yield _rate_row(sheet, texts, "cer", sum(characters, WordErrors()), interval)
+    yield from _kinds(sheet, texts, total)
+    if not texts.has_speakers:
+        return
+    mean = speaker_mean_rate(sums.errors, sums.units)
+    if mean is not None:
+        n = len(sums.speakers)
+        yield sheet.row("wer_speaker_mean", mean, n=n, n_unit="speakers", n_speakers=n, normalizer=sheet.normalizer)
+    if gaps:
+        for scheme in schemes:
+            yield from _cohort_rows(sheet, scheme, sums)
+
+
+def _sums(units: Sequence[str], errors: Sequence[WordErrors]) -> SpeakerSums:
+    return per_speaker(units, [e.errors for e in errors], [e.reference_words for e in errors])
+
+
+def _interval(sheet: Sheet, texts: Texts, name: str, sums: SpeakerSums) -> Interval:
+    interval = speaker_bootstrap(sums.errors, sums.units, seed=sheet.seed(name))
+    over = "speakers" if texts.has_speakers else "utterances"
+    return replace(interval, method=f"{interval.method} over {over}")
+
+
+def _rate_row(sheet: Sheet, texts: Texts, name: str, total: WordErrors, interval: Interval) -> Measurement:
+    fields: dict[str, Any] = {
+        "numerator": total.errors,
+        "denominator": total.reference_words,
+        "n": len(texts.utterances),
+        "n_unit": "utterances",
+        "n_speakers": len(set(texts.units)) if texts.has_speakers else None,
+        "normalizer": sheet.normalizer,
+    }
+    if total.rate is None:
+        return sheet.missing(name, "insufficient", "the references hold no words", **fields)
+    return sheet.row(name, total.rate, interval=interval, **fields)
+
+
+def _kinds(sheet: Sheet, texts: Texts, total: WordErrors) -> Iterator[Measurement]:
+    counts = {"substitution": total.substitutions, "deletion": total.deletions, "insertion": total.insertions}
+    for kind, count in counts.items():
+        if total.reference_words:
+            yield sheet.row(
+                f"word_{kind}_rate", count / total.reference_words, numerator=count, denominator=total.reference_words,
+                n=len(texts.utterances), n_unit="utterances", normalizer=sheet.normalizer,
+            )  # fmt: skip
+
+
+# --- cohorts ------------------------------------------------------------------------------------------------------
+
+
+def _cohort_rows(sheet: Sheet, scheme: Scheme, sums: SpeakerSums) -> Iterator[Measurement]:
+    if scheme.problem:
+        yield sheet.missing("wer", "unsupported", scheme.problem, scheme=scheme.name, cohort="*")
+        return
+    known = _labelled(sums, scheme)
+    labels = [scheme.cohort_of[speaker] for speaker in known.speakers]
+    seed = sheet.seed("wer", scheme.name)
+    for cohort in cohort_rates(known, labels, seed=seed):
+        yield _cohort_row(sheet, scheme, cohort)
+    gap = cohort_gap(known, labels, seed=seed)
+    yield from gap_rows(sheet, scheme, gap, WER_GAPS, normalizer=sheet.normalizer)
+    yield from _bottom_shares(sheet, scheme, gap, known, labels)
+
+
+def _labelled(sums: SpeakerSums, scheme: Scheme) -> SpeakerSums:
+    """The speakers who are in a cohort at all."""
+    at = [place for place, speaker in enumerate(sums.speakers) if speaker in scheme.cohort_of]
+    speakers = tuple(sums.speakers[place] for place in at)
+    return SpeakerSums(speakers, sums.errors[at], sums.units[at], sums.n_utterances[at])
+
+
+def _cohort_row(sheet: Sheet, scheme: Scheme, cohort: CohortRate) -> Measurement:
+    fields: dict[str, Any] = {
+        "scheme": scheme.name,
+        "cohort": cohort.name,
+        "numerator": cohort.errors,
+        "denominator": cohort.units,
+        "n": cohort.n_utterances,
+        "n_unit": "utterances",
+        "n_speakers": cohort.n_speakers,
+        "coverage": scheme.coverage,
+        "normalizer": sheet.normalizer,
+        "status": cohort.status,
+        "reason": too_small(cohort.status),
+    }
+    if cohort.rate is None:
+        return sheet.row("wer", None, **(fields | {"status": "insufficient", "reason": "no reference words"}))
+    return sheet.row("wer", cohort.rate, interval=cohort.interval, **fields)
+
+
+def too_small(status: str) -> str | None:
+    return "fewer than 10 speakers or 30 errors" if status == "insufficient" else None
+
+
+def gap_rows(
+    sheet: Sheet, scheme: Scheme, gap: Gap, names: Sequence[str], *, normalizer: str | None
+) -> Iterator[Measurement]:
+    """A row for each statistic across cohorts; the pair was picked on the speakers it is measured on, which is said."""
+    pair = [f"bottom:{gap.bottom}", f"top:{gap.top}", "pair_selected_on_measure"] if gap.bottom else []
+    fields: dict[str, Any] = {
+        "scheme": scheme.name,
+        "cohort": "*",
+        "n": len(gap.cohorts),
+        "n_unit": "cohorts",
+        "n_speakers": gap.n_speakers,
+        "coverage": scheme.coverage,
+        "normalizer": normalizer,
+        "flags": pair,
+    }
+    reason = "a cohort of the pair is too small" if gap.bottom else "fewer than two cohorts could be compared"
+    for name in names:
+        found = gap[name]
+        if found.value is None:
+            yield sheet.missing(name, "insufficient", reason, **fields)
+            continue
+        yield sheet.row(
+            name, found.value, interval=found.interval, null_q95=found.null_q95, detectable=found.detectable,
+            status=gap.status, reason=None if gap.status == "ok" else reason, **fields,
+        )  # fmt: skip
+
+
+def _bottom_shares(
+    sheet: Sheet, scheme: Scheme, gap: Gap, sums: SpeakerSums, labels: Sequence[str]
+) -> Iterator[Measurement]:
+    """How many of the speakers, utterances and words are in the bottom cohort."""
+    if gap.bottom is None:
+        return
+    inside = [label == gap.bottom for label in labels]
+    counted = {
+        "speakers": (float(sum(inside)), float(len(inside))),
+        "utterances": (float(sums.n_utterances[inside].sum()), float(sums.n_utterances.sum())),
+        "words": (float(sums.units[inside].sum()), float(sums.units.sum())),
+    }
+    for what, (part, whole) in counted.items():
+        if whole:
+            yield sheet.row(
+                f"bottom_share_{what}", part / whole, scheme=scheme.name, cohort="*", numerator=part, denominator=whole,
+                n=len(gap.cohorts), n_unit="cohorts", n_speakers=len(inside), flags=[f"bottom:{gap.bottom}"],
+            )  # fmt: skip

@@ -1,0 +1,200 @@
+"""The result tables on disk: where they are, how they are written, and nothing about what they mean.
+
+``results/v1/<suite>/<run>/`` holds ``run.json``, ``plan.json``, ``cells.jsonl``, ``measurements.jsonl`` and
+``observations/<cell>/<table>.parquet``. Workers write under ``partial/<cell>/`` and rename once; the driver writes the
+other files whole, sorted, by ``os.replace``. A kill or a full disk costs the current cell and nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from earmark.bench.api import InputError
+from earmark.bench.planning import Planned
+from earmark.bench.rows import SCHEMA_VERSION, Cell, Measurement, Run
+from earmark.bench.suite import Suite
+
+R = TypeVar("R", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run was asked to do: enough to score it again without a model or a corpus."""
+
+    suite: Suite
+    cells: tuple[Planned, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        suite = self.suite.model_dump(mode="json", by_alias=True)
+        return {"suite": suite, "cells": [cell.model_dump(mode="json") for cell in self.cells]}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Plan:
+        return cls(Suite.model_validate(data["suite"]), tuple(Planned.model_validate(c) for c in data["cells"]))
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """One run on disk."""
+
+    path: Path
+
+    @property
+    def run_id(self) -> str:
+        return self.path.name
+
+    def observations(self, cell: str) -> Path:
+        return self.path / "observations" / cell
+
+    def partial(self, cell: str) -> Path:
+        """A fresh folder for a worker; what a killed one left is cleared away."""
+        folder = self.path / "partial" / cell
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        return folder
+
+    def publish(self, cell: str) -> None:
+        """Rename a worker's finished folder to its place, once."""
+        target = self.observations(cell)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(target, ignore_errors=True)
+        os.replace(self.path / "partial" / cell, target)
+
+    def clear_partial(self) -> None:
+        shutil.rmtree(self.path / "partial", ignore_errors=True)
+
+    def read_run(self) -> Run:
+        return _read_model(self.path / "run.json", Run)
+
+    def write_run(self, run: Run) -> None:
+        write_text(self.path / "run.json", run.model_dump_json(indent=1) + "\n")
+
+    def read_plan(self) -> Plan:
+        return Plan.from_json(read_json(self.path / "plan.json"))
+
+    def write_plan(self, plan: Plan) -> None:
+        write_text(self.path / "plan.json", json.dumps(plan.to_json(), indent=1, sort_keys=True) + "\n")
+
+    def read_cells(self) -> list[Cell]:
+        return read_rows(self.path / "cells.jsonl", Cell)
+
+    def write_cells(self, cells: Iterable[Cell]) -> None:
+        write_lines(self.path / "cells.jsonl", (cell.line() for cell in sorted(cells, key=lambda cell: cell.cell)))
+
+    def read_measurements(self) -> list[Measurement]:
+        return read_rows(self.path / "measurements.jsonl", Measurement)
+
+    def write_measurements(self, rows: Iterable[Measurement]) -> None:
+        ordered = sorted(rows, key=lambda row: (row.cell, row.scheme, row.cohort, row.metric))
+        write_lines(self.path / "measurements.jsonl", (row.line() for row in ordered))
+
+    def file_digests(self) -> dict[str, str]:
+        """sha256 of every file that a reader relies on, by path inside the run."""
+        files = [p for p in self.path.rglob("*") if p.is_file() and p.name not in ("run.json", ".lock")]
+        kept = [p for p in files if p.relative_to(self.path).parts[0] not in ("partial", "logs")]
+        return {p.relative_to(self.path).as_posix(): _sha256(p) for p in sorted(kept)}
+
+
+def run_id(started: datetime, host: str, sha: str | None, dirty: bool | None) -> str:
+    """``YYYYMMDDTHHMMSSZ-<host6>-<sha7>[-dirty]``."""
+    stamp = started.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+    return f"{stamp}-{host[:6]}-{(sha or 'unknown')[:7]}{'-dirty' if dirty else ''}"
+
+
+def new_folder(results: Path, suite: str, name: str) -> RunFolder:
+    """A folder for a new run; a name that is taken (two runs in one second) gets the next free number."""
+    parent = results / f"v{SCHEMA_VERSION}" / suite
+    for attempt in range(1, 1000):
+        path = parent / (name if attempt == 1 else f"{name}-{attempt}")
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise InputError(
+                f"can't be written: {error.strerror}", where=str(path), fix="choose --results DIR"
+            ) from error
+        return RunFolder(path)
+    raise InputError("no free name for a run", where=str(parent), fix="wait a second")
+
+
+def run_folders(results: Path, suite: str | None = None) -> list[RunFolder]:
+    """Runs with a ``run.json``, oldest first."""
+    found = (results / f"v{SCHEMA_VERSION}").glob(f"{suite or '*'}/*/run.json")
+    return [RunFolder(path.parent) for path in sorted(found, key=lambda path: path.parent.name)]
+
+
+def read_rows(path: Path, row: type[R]) -> list[R]:
+    """The rows of a JSONL file; none where there is no file."""
+    if not path.is_file():
+        return []
+    rows = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            rows.append(row.model_validate_json(line))
+        except ValidationError as error:
+            raise InputError(_first(error), where=f"{path}:{number}", fix="restore the file or run again") from error
+    return rows
+
+
+def read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"can't be read: {error}", where=str(path), fix="restore the file or run again") from error
+
+
+def write_lines(path: Path, lines: Iterable[str]) -> None:
+    write_text(path, "".join(f"{line}\n" for line in lines))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def tree_digest(paths: Sequence[Path], root: Path) -> str:
+    """Digest (16 digits) of some files' names (below ``root``) and bytes."""
+    whole = hashlib.sha256()
+    for path in sorted(paths):
+        whole.update(f"{path.relative_to(root).as_posix()}\0{_sha256(path)}\n".encode())
+    return whole.hexdigest()[:16]
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _read_model(path: Path, model: type[R]) -> R:
+    try:
+        return model.model_validate(read_json(path))
+    except ValidationError as error:
+        raise InputError(_first(error), where=str(path), fix="restore the file or run again") from error
+
+
+def _first(error: ValidationError) -> str:
+    item = error.errors()[0]
+    return f"{'.'.join(map(str, item['loc'])) or 'row'}: {item['msg'].lower()}"

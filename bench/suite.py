@@ -1,0 +1,249 @@
+"""Suite files: TOML in, a validated suite out; ``planning`` makes cells of it.
+
+The format is described in ``docs/suites.md``. An unknown key is an error that names the nearest known one.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from earmark.bench.api import InputError, ModelSpec
+from earmark.bench.registry import unknown
+
+Pacing = Literal["virtual", "real", "offline"]
+MetricGroup = Literal["wer", "eer", "latency", "compute", "gaps"]
+BUILTIN = Path(__file__).parent / "suites"
+"""Suites that ship with earmark."""
+
+
+class Block(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Circumstances(Block):
+    """Under which circumstances a cell is measured; ``[defaults]``, and overridable in each ``[[measure]]``."""
+
+    device: list[str] = ["cpu"]
+    threads: int = Field(1, ge=1)
+    chunk_ms: list[int] = [120]
+    pacing: Pacing = "virtual"
+    passes: int = Field(3, ge=1)
+    timing_recordings: int | None = Field(None, ge=1)
+    condition: list[str] = ["clean"]
+    timeout_minutes: float = Field(60.0, gt=0)
+    memory_mib: int | None = Field(None, ge=256)
+
+
+class Train(Block):
+    id: str
+    task: Literal["recognition", "conversation", "verification"]
+    plugins: list[str] = Field(min_length=1)
+    preset: str | None = None
+    corpus: str | None = None
+    steps: int | None = Field(None, ge=1)
+    vocabulary: Literal["corpus"] | None = None
+    options: dict[str, Any] = Field(default_factory=dict, alias="with")
+
+
+class Reference(Block):
+    train: str
+    plugin: str
+
+
+class Cohorts(Block):
+    id: str
+    finder: str
+    reference: Reference
+    embedder: str | None = None
+    options: dict[str, Any] = Field(default_factory=dict, alias="with")
+
+
+class Repair(Block):
+    id: str
+    of: str
+    plugins: list[str] = Field(min_length=1)
+    method: str
+    cohorts: str
+    target: dict[str, Any] = Field(default_factory=dict)
+    steps: int = Field(ge=1)
+    options: dict[str, Any] = Field(default_factory=dict, alias="with")
+
+
+class Measure(Block):
+    of: list[str] = Field(min_length=1)
+    corpus: list[str] = Field(min_length=1)
+    split: Literal["train", "dev", "discover", "select", "measure"] = "measure"
+    cohorts: list[str] = ["auto"]
+    metrics: list[MetricGroup] = ["wer", "eer", "latency", "compute", "gaps"]
+    exclude: dict[str, list[str]] = Field(default_factory=dict)
+    limit: int | None = Field(None, ge=1)
+    device: list[str] | None = None
+    threads: int | None = Field(None, ge=1)
+    chunk_ms: list[int] | None = None
+    pacing: Pacing | None = None
+    passes: int | None = Field(None, ge=1)
+    timing_recordings: int | None = Field(None, ge=1)
+    condition: list[str] | None = None
+    timeout_minutes: float | None = Field(None, gt=0)
+    memory_mib: int | None = Field(None, ge=256)
+
+
+class Suite(Block):
+    schema_: Literal[1] = Field(alias="schema")
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    description: str = ""
+    seeds: list[int] = [0]
+    budget_minutes: float | None = Field(None, gt=0)
+    normalizer: str = "basic-1"
+    defaults: Circumstances = Circumstances()  # type: ignore[call-arg]
+    train: list[Train] = Field(default_factory=list)
+    cohorts: list[Cohorts] = Field(default_factory=list)
+    repair: list[Repair] = Field(default_factory=list)
+    measure: list[Measure] = Field(min_length=1)
+
+    def corpora(self) -> tuple[str, ...]:
+        """Every corpus that the suite names, in order."""
+        named = [corpus for block in self.measure for corpus in block.corpus]
+        return tuple(dict.fromkeys([*named, *(block.corpus for block in self.train if block.corpus)]))
+
+
+# --- reading ------------------------------------------------------------------------------------------------------
+
+
+def available() -> dict[str, Path]:
+    """Suites that ship with earmark, by name."""
+    return {path.stem: path for path in sorted(BUILTIN.glob("*.toml"))}
+
+
+def read_suite(name_or_path: str, overrides: Sequence[str] = ()) -> Suite:
+    """A suite by name or path, with ``key=value`` overrides (``passes=1``, ``measure.limit=20``) applied."""
+    path = Path(name_or_path)
+    if path.suffix != ".toml":
+        shipped = available()
+        if name_or_path not in shipped:
+            raise unknown("suite", name_or_path, shipped)
+        path = shipped[name_or_path]
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(
+            f"can't be read: {error.strerror}", where=str(path), fix="give the path of a suite file"
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"not TOML: {error}", where=str(path), fix="mend the line") from error
+    for override in overrides:
+        _apply(data, override)
+    return parse_suite(data, where=str(path) if path.parent != BUILTIN else f"suite {path.stem}")
+
+
+def parse_suite(data: Mapping[str, Any], where: str) -> Suite:
+    """A suite from parsed TOML; an :class:`InputError` lists everything that is wrong, a line each."""
+    try:
+        suite = Suite.model_validate(data)
+    except ValidationError as error:
+        raise InputError("\n".join(_explain(error)), where=where) from error
+    _check_references(suite, where)
+    return suite
+
+
+def with_plugins(suite: Suite, names: Sequence[str], specs: Mapping[str, ModelSpec]) -> Suite:
+    """The suite with its models replaced: each named model takes the place of those of its task."""
+    for name in names:
+        if name not in specs:
+            raise unknown("model", name, specs)
+        if not any(block.task == specs[name].task for block in suite.train):
+            raise InputError(
+                f"suite {suite.name} has no {specs[name].task} block for {name}", fix="choose another suite"
+            )
+    blocks = [
+        block.model_copy(update={"plugins": chosen})
+        for block in suite.train
+        if (chosen := [name for name in names if specs[name].task == block.task])
+    ]
+    return _restricted(suite, blocks)
+
+
+def with_corpus(suite: Suite, corpus: str) -> Suite:
+    """The suite measured (and, where it trains, trained) on another corpus."""
+    measure = [block.model_copy(update={"corpus": [corpus]}) for block in suite.measure]
+    train = [block.model_copy(update={"corpus": corpus}) if block.corpus else block for block in suite.train]
+    return suite.model_copy(update={"measure": measure, "train": train})
+
+
+def _restricted(suite: Suite, blocks: list[Train]) -> Suite:
+    kept = {block.id for block in blocks} | {repair.id for repair in suite.repair}
+    measure = [
+        block.model_copy(update={"of": chosen})
+        for block in suite.measure
+        if (chosen := [name for name in block.of if name in kept])
+    ]
+    return suite.model_copy(update={"train": blocks, "measure": measure})
+
+
+def _explain(error: ValidationError) -> Iterator[str]:
+    for item in error.errors():
+        path = ".".join(str(part + 1 if isinstance(part, int) else part) for part in item["loc"])
+        if item["type"] == "extra_forbidden":
+            near = get_close_matches(str(item["loc"][-1]), _keys_at(item["loc"][:-1]), n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(_keys_at(item['loc'][:-1]))}"
+            yield f"unknown key {path!r}; {hint}"
+        else:
+            yield f"{path}: {item['msg'].lower()} (got {item['input']!r})"
+
+
+def _keys_at(location: tuple[int | str, ...]) -> list[str]:
+    blocks: dict[str, type[BaseModel]] = {
+        "defaults": Circumstances, "train": Train, "cohorts": Cohorts, "repair": Repair, "measure": Measure,
+        "reference": Reference,
+    }  # fmt: skip
+    named = [part for part in location if isinstance(part, str)]
+    block = blocks[named[-1]] if named else Suite
+    return [field.alias or name for name, field in block.model_fields.items()]
+
+
+def _check_references(suite: Suite, where: str) -> None:
+    ids = [*(block.id for block in suite.train), *(block.id for block in suite.repair)]
+    repeated = sorted({i for i in ids if ids.count(i) > 1})
+    if repeated:
+        raise InputError(f"two blocks have the id {repeated[0]!r}", where=where, fix="give each block its own id")
+    for wanted in (name for block in suite.measure for name in block.of):
+        if wanted not in ids:
+            error = unknown("block", wanted, ids)
+            raise InputError(f"measure.of names {error.what}", where=where, fix=error.fix)
+
+
+def _apply(data: dict[str, Any], override: str) -> None:
+    key, separator, text = override.partition("=")
+    if not separator or not key:
+        raise InputError(f"--set {override!r} is not key=value", fix="write for instance --set passes=1")
+    value = _value(text)
+    head, *rest = key.split(".")
+    if not rest and head in Circumstances.model_fields:
+        for block in data.get("measure", []):
+            block.pop(head, None)
+        head, rest = "defaults", [head]
+    blocks = data.setdefault(head, {}) if rest else data
+    for target in blocks if isinstance(blocks, list) else [blocks]:
+        _assign(target, rest or [head], value)
+
+
+def _assign(target: dict[str, Any], path: list[str], value: Any) -> None:
+    for part in path[:-1]:
+        target = target.setdefault(part, {})
+    wants_list = isinstance(target.get(path[-1]), list) or path[-1] in ("device", "chunk_ms", "condition", "cohorts")
+    wants_list = wants_list or (len(path) > 1 and path[-2] == "exclude")
+    target[path[-1]] = [value] if wants_list and not isinstance(value, list) else value
+
+
+def _value(text: str) -> Any:
+    """A TOML value; a bare word is a string, and a comma makes a list."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return [_value(part) for part in text.split(",")] if "," in text else text

@@ -1,0 +1,89 @@
+"""Streams one recording through a recognizer and says what it hears, as it hears it."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from earmark.bench import clock, registry
+from earmark.bench.api import InputError, ModelSpec, Recognizer, Samples
+from earmark.bench.corpora import audio
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """The transcript after some audio: final text, then what may still change."""
+
+    audio_s: float
+    final: str
+    partial: str
+    done: bool = False
+
+
+def listen(plugin: registry.Plugin, source: str, *, preset: str | None, device: str, chunk_ms: int) -> Iterator[Heard]:
+    """Yields the transcript each time it changes, and once at the end; ``source`` is a file, or ``-`` for stdin."""
+    spec = plugin.spec
+    if not isinstance(spec, ModelSpec) or spec.task == "verification":
+        raise InputError(f"{spec.name} does not recognize words", fix="choose a recognizer: earmark list")
+    samples = _samples(source)
+    model: Recognizer = registry.resolve(spec)(
+        preset or spec.presets[0], options={}, vocabulary=None, seed=0, device=device
+    )
+    rate_hz = model.info.sample_rate_hz
+    heard = audio.resample(samples.astype(np.float64), audio.SAMPLE_RATE_HZ, rate_hz).astype(np.float32)
+    yield from _stream(model, heard, chunk=round(rate_hz * chunk_ms / 1000), rate_hz=rate_hz)
+
+
+def _stream(model: Recognizer, samples: Samples, *, chunk: int, rate_hz: int) -> Iterator[Heard]:
+    stream = model.stream()
+    final, partial, shown, fed = "", "", ("", ""), 0
+    for part in clock.cut(samples, chunk):
+        update = stream.accept(part)
+        fed += len(part)
+        final += "".join(token.text for token in update.final)
+        if update.partial is not None:
+            partial = "".join(token.text for token in update.partial)
+        if (final, partial) != shown:
+            shown = (final, partial)
+            yield Heard(fed / rate_hz, final.strip(), partial.strip())
+    final += "".join(token.text for token in stream.finish().final)
+    yield Heard(fed / rate_hz, final.strip(), "", done=True)
+
+
+def paced(heard: Iterator[Heard]) -> Iterator[Heard]:
+    """The same, each update held back until its audio would have been spoken."""
+    zero = time.perf_counter()
+    for update in heard:
+        time.sleep(max(0.0, zero + update.audio_s - time.perf_counter()))
+        yield update
+
+
+def present(heard: Iterator[Heard], *, as_json: bool) -> None:
+    """Show the transcript as it grows: one line that is rewritten on a terminal, a line for each change elsewhere."""
+    live = sys.stdout.isatty() and not as_json
+    for update in heard:
+        if as_json:
+            print(json.dumps(asdict(update), ensure_ascii=False), flush=True)
+        elif live:
+            text = f"{update.final} \033[2m{update.partial}\033[0m".strip()
+            print(f"\r\033[K{text}", end="\n" if update.done else "", flush=True)
+        else:
+            tentative = f" [{update.partial}]" if update.partial else ""
+            label = "end" if update.done else f"{update.audio_s:.2f} s"
+            print(f"{label:>8}  {update.final}{tentative}", flush=True)
+
+
+def _samples(source: str) -> Samples:
+    reference: dict[str, Any] = {"path": source, "bytes": None}
+    if source == "-":
+        reference = {"path": None, "bytes": sys.stdin.buffer.read()}
+    elif not Path(source).is_file():
+        raise InputError("no such file", where=source, fix="give the path of a WAV or FLAC file, or - for stdin")
+    return audio.decode({"id": "standard input" if source == "-" else source, "audio": reference})

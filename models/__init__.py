@@ -1,0 +1,1 @@
+"""Model plugins, one folder each; a folder with a `SPEC` is found without registration."""

@@ -1,0 +1,1 @@
+"""Neural parts shared by model plugins."""

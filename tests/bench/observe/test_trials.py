@@ -1,0 +1,82 @@
+"""Trial lists: what is paired with what, and that nobody's text gives them away."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+
+import pytest
+
+from earmark.bench.api import InputError
+from earmark.bench.observe.trials import Trial, Voice, build_trials, check_speakers
+
+
+def voices(n_speakers: int = 6, n_texts: int = 2, *, gender: bool = True) -> list[Voice]:
+    return [
+        Voice(f"s{s}-t{t}", f"s{s}", f"text {t}", ("f", "m")[s % 2] if gender else None, session="one")
+        for s, t in itertools.product(range(n_speakers), range(n_texts))
+    ]
+
+
+def kinds(trials: list[Trial]) -> Counter[tuple[bool, str]]:
+    return Counter((trial.target, trial.text_relation) for trial in trials)
+
+
+def test_targets_across_texts_bring_impostors_across_texts() -> None:
+    """6 speakers, 2 texts: 6 target pairs; of 3 + 3 same-gender speaker pairs, 2 of 4 recordings pairs differ in text."""
+    trials = build_trials(voices(), seed=0)
+    assert kinds(trials) == {(True, "different"): 6, (False, "different"): 12}
+    assert all(t.enroll.gender == t.test.gender for t in trials)
+    assert {t.pairing for t in trials if not t.target} == {"within gender"}
+
+
+def test_unknown_gender_pairs_with_anybody() -> None:
+    trials = build_trials(voices(gender=False), seed=0)
+    assert kinds(trials)[False, "different"] == 15 * 2
+    assert {t.pairing for t in trials if not t.target} == {"any"}
+
+
+def test_one_text_for_all_is_paired_as_it_is() -> None:
+    same = [Voice(f"s{s}-{k}", f"s{s}", "open the door", "f") for s in range(4) for k in range(2)]
+    assert kinds(build_trials(same, seed=0)) == {(True, "same"): 4, (False, "same"): 6 * 4}
+
+
+def test_sessions_are_compared_within_a_speaker() -> None:
+    trials = build_trials(voices(), seed=0)
+    assert {t.session_relation for t in trials if t.target} == {"same"}
+    assert {t.session_relation for t in trials if not t.target} == {"different"}
+
+
+def test_the_order_of_rows_does_not_matter() -> None:
+    assert build_trials(voices(), seed=0) == build_trials(voices()[::-1], seed=0)
+
+
+def impostors(n_speakers: int, n_texts: int, at_most: int) -> list[Trial]:
+    return [t for t in build_trials(voices(n_speakers, n_texts), seed=1, max_nontargets=at_most) if not t.target]
+
+
+def test_a_drawn_list_is_balanced_over_speakers() -> None:
+    """20 speakers with 3 texts have 90 * 6 = 540 impostor pairs; 450 of them are 45 a speaker."""
+    trials = impostors(20, 3, 450)
+    used = Counter(speaker for t in trials for speaker in (t.enroll.speaker, t.test.speaker))
+    assert 400 <= len(trials) <= 450
+    assert max(used.values()) <= 45
+    assert min(used.values()) >= 35
+
+
+def test_a_large_corpus_is_sampled_without_listing_its_pairs() -> None:
+    """80 recordings, 160 trials: each recording enrolls twice."""
+    trials = impostors(40, 2, 160)
+    assert set(Counter(t.enroll.utterance_id for t in trials).values()) == {2}
+    assert len({frozenset((t.enroll.utterance_id, t.test.utterance_id)) for t in trials}) > 140
+
+
+@pytest.mark.parametrize(("n_speakers", "n_texts"), [(2, 2), (10, 1), (0, 0)])
+def test_too_few_speakers_is_one_clear_line(n_speakers: int, n_texts: int) -> None:
+    with pytest.raises(InputError, match="at least 3 speakers with two recordings each") as caught:
+        check_speakers(voices(n_speakers, n_texts), "corpus x")
+    assert str(caught.value).startswith("corpus x: ")
+
+
+def test_three_speakers_are_enough() -> None:
+    check_speakers(voices(3, 2), "corpus x")

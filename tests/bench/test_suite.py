@@ -1,0 +1,175 @@
+"""Suite files: what multiplies, what is refused and how clearly, and what identity depends on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from earmark.bench.api import InputError, ModelSpec
+from earmark.bench.planning import Planned, plan, plan_digest
+from earmark.bench.suite import Suite, available, parse_suite, read_suite, with_corpus, with_plugins
+
+SPECS = {
+    "asr": ModelSpec("asr", "recognition", "m:build", ("tiny", "paper"), "MIT", "nowhere"),
+    "other": ModelSpec("other", "recognition", "m:build", ("tiny",), "MIT", "nowhere"),
+    "voice": ModelSpec("voice", "verification", "m:build", ("tiny",), "MIT", "nowhere"),
+}
+DIGESTS = {name: f"code of {name}" for name in SPECS}
+
+
+def data(**changes: Any) -> dict[str, Any]:
+    whole: dict[str, Any] = {
+        "schema": 1,
+        "name": "unit",
+        "train": [
+            {"id": "words", "task": "recognition", "plugins": ["asr"]},
+            {"id": "voices", "task": "verification", "plugins": ["voice"]},
+        ],
+        "measure": [{"of": ["words", "voices"], "corpus": ["c"]}],
+    }
+    return whole | changes
+
+
+def planned(suite: Suite, *, digests: Mapping[str, str] = DIGESTS, harness: str = "h") -> tuple[Planned, ...]:
+    fingerprints = {name: f"audio of {name}" for name in suite.corpora()}
+    return plan(suite, specs=SPECS, plugin_digests=digests, fingerprints=fingerprints, harness_digest=harness)
+
+
+def test_lists_multiply() -> None:
+    suite = parse_suite(
+        data(
+            seeds=[0, 1, 2],
+            defaults={"chunk_ms": [60, 120], "condition": ["clean", "snr10"]},
+            measure=[{"of": ["words"], "corpus": ["c", "d"]}],
+        ),
+        "unit",
+    )
+    cells = planned(suite)
+    assert len(cells) == 3 * 2 * 2 * 2
+    assert len({cell.cell for cell in cells}) == len(cells)
+
+
+def test_verification_has_no_chunks_and_is_offline() -> None:
+    (voice,) = (cell for cell in planned(parse_suite(data(), "unit")) if cell.task == "verification")
+    assert (voice.chunk_ms, voice.pacing) == (None, "offline")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"sedes": [1]}, "unknown key 'sedes'; did you mean 'seeds'?"),
+        ({"defaults": {"pases": 3}}, "unknown key 'defaults.pases'; did you mean 'passes'?"),
+        ({"measure": [{"of": ["words"], "corpus": ["c"], "spilt": "dev"}]}, "'measure.1.spilt'; did you mean 'split'?"),
+        ({"measure": [{"of": ["wrods"], "corpus": ["c"]}]}, "did you mean words?"),
+        ({"defaults": {"passes": 0}}, "defaults.passes: input should be greater than or equal to 1"),
+        ({"schema": 2}, "schema: input should be 1"),
+        ({"measure": []}, "measure: list should have at least 1 item"),
+        ({"train": [{"id": "a", "task": "recognition", "plugins": ["asr"]}] * 2}, "two blocks have the id 'a'"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        parse_suite(data(**change), "unit")
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_identity_covers_code_audio_and_circumstances() -> None:
+    base = planned(parse_suite(data(), "unit"))
+    assert base == planned(parse_suite(data(), "unit"))
+    others = [
+        planned(parse_suite(data(), "unit"), digests=DIGESTS | {"asr": "new code", "voice": "new code"}),
+        planned(parse_suite(data(), "unit"), harness="new harness"),
+        planned(parse_suite(data(seeds=[7]), "unit")),
+        planned(parse_suite(data(defaults={"threads": 2}), "unit")),
+        planned(parse_suite(data(measure=[{"of": ["words", "voices"], "corpus": ["c"], "limit": 5}]), "unit")),
+    ]
+    ids = {cell.cell for cells in [base, *others] for cell in cells}
+    assert len(ids) == sum(map(len, [base, *others]))
+
+
+def test_scoring_choices_change_the_plan_and_not_the_cells() -> None:
+    base = parse_suite(data(), "unit")
+    changed = parse_suite(data(measure=[{"of": ["words", "voices"], "corpus": ["c"], "cohorts": ["gender"]}]), "unit")
+    assert [c.cell for c in planned(base)] == [c.cell for c in planned(changed)]
+    assert plan_digest(base, planned(base)) != plan_digest(changed, planned(changed))
+
+
+def test_blocks_that_measure_the_same_cell_are_merged() -> None:
+    blocks = [
+        {"of": ["words"], "corpus": ["c"], "cohorts": ["gender"], "metrics": ["wer"]},
+        {"of": ["words"], "corpus": ["c"], "cohorts": ["accent"], "metrics": ["gaps"]},
+    ]
+    (cell,) = planned(parse_suite(data(measure=blocks), "unit"))
+    assert (cell.cohorts, cell.metrics) == (["gender", "accent"], ["wer", "gaps"])
+
+
+def test_a_block_overrides_the_defaults() -> None:
+    blocks = [{"of": ["words"], "corpus": ["c"], "passes": 5, "condition": ["snr0"]}]
+    (cell,) = planned(parse_suite(data(defaults={"passes": 2}, measure=blocks), "unit"))
+    assert (cell.passes, cell.condition) == (5, "snr0")
+
+
+def test_models_are_replaced_by_task() -> None:
+    suite = with_plugins(parse_suite(data(), "unit"), ["other"], SPECS)
+    assert [cell.plugin for cell in planned(suite)] == ["other"]
+    with pytest.raises(InputError, match="did you mean other"):
+        with_plugins(suite, ["othr"], SPECS)
+    with pytest.raises(InputError, match="no verification block"):
+        with_plugins(suite, ["voice"], SPECS)
+
+
+def test_a_path_is_called_by_its_last_part() -> None:
+    """Paths differ from machine to machine, content does not: the fingerprint is the identity."""
+    here, there = (with_corpus(parse_suite(data(), "unit"), path) for path in ("/home/a/speech", "/mnt/b/speech"))
+    one, two = (
+        plan(s, specs=SPECS, plugin_digests=DIGESTS, fingerprints={s.corpora()[0]: "f"}, harness_digest="h")
+        for s in (here, there)
+    )
+    assert one == two
+    assert one[0].corpus == "speech"
+
+
+def test_overrides_reach_defaults_and_blocks(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        'schema = 1\nname = "mine"\n[[train]]\nid = "a"\ntask = "recognition"\nplugins = ["asr"]\n'
+        '[[measure]]\nof = ["a"]\ncorpus = ["c"]\npasses = 9\n',
+        encoding="utf-8",
+    )
+    sets = ["passes=2", "chunk_ms=60,90", "measure.cohorts=gender", "measure.exclude.qc=long", "device=cuda"]
+    suite = read_suite(str(path), sets)
+    (first, second) = planned(suite)
+    assert (first.passes, first.chunk_ms, second.chunk_ms, first.device) == (2, 60, 90, "cuda")
+    assert (first.cohorts, first.exclude) == (["gender"], {"qc": ["long"]})
+    with pytest.raises(InputError, match="not key=value"):
+        read_suite(str(path), ["passes"])
+    with pytest.raises(InputError, match="did you mean 'passes'"):
+        read_suite(str(path), ["defaults.pases=2"])
+
+
+@pytest.mark.parametrize("name", available())
+def test_shipped_suites_are_valid(name: str) -> None:
+    suite = read_suite(name)
+    assert suite.name == name
+    assert suite.description
+
+
+def test_unknown_suites_and_bad_files_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="unknown suite 'smok'; did you mean smoke"):
+        read_suite("smok")
+    with pytest.raises(InputError, match="can't be read"):
+        read_suite(str(tmp_path / "none.toml"))
+    (tmp_path / "bad.toml").write_text("a = = 1", encoding="utf-8")
+    with pytest.raises(InputError, match="not TOML"):
+        read_suite(str(tmp_path / "bad.toml"))
+
+
+def test_an_unknown_preset_names_the_known_ones() -> None:
+    blocks = [{"id": "words", "task": "recognition", "plugins": ["asr"], "preset": "smal"}]
+    suite = parse_suite(data(train=blocks, measure=[{"of": ["words"], "corpus": ["c"]}]), "unit")
+    with pytest.raises(InputError, match="unknown preset of asr 'smal'; there is paper, tiny"):
+        planned(suite)

@@ -1,0 +1,1 @@
+"""A tiny honest fake of every plugin family: each keeps the contract, and nothing else."""

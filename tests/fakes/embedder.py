@@ -1,0 +1,86 @@
+"""A speaker embedder and metric learner: mean and spread of what a linear layer makes of 25 ms frames."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.random import Generator
+from torch import Tensor, nn
+
+from earmark.bench.api import Array, Example, InputError, Json, Lengths, Losses, ModelInfo, Progress, Samples
+
+FRAME, DIM = 400, 6
+Batch = tuple[list[Tensor], Tensor]
+
+
+class TinyEmbedder(nn.Module):
+    """SpeakerEmbedder, MetricLearner and CountsWork."""
+
+    batching: Literal["bucketed", "by_speaker"] = "by_speaker"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.frame = nn.Linear(FRAME, DIM)
+        self.macs = 0
+
+    @property
+    def info(self) -> ModelInfo:
+        return ModelInfo(16_000, n_parameters=sum(p.numel() for p in self.parameters()))
+
+    def forward(self, samples: Tensor) -> Tensor:
+        """(t,) samples -> (2 DIM,)."""
+        frames = nn.functional.pad(samples, (0, -len(samples) % FRAME)).view(-1, FRAME)
+        self.macs += frames.shape[0] * FRAME * DIM
+        made = torch.tanh(self.frame(frames))
+        return torch.cat([made.mean(dim=0), made.std(dim=0, correction=0)])
+
+    def embed(self, samples: Samples, lengths: Lengths) -> Array:
+        rows = []
+        for row, n in zip(samples, lengths, strict=True):
+            if n < 1 or not np.isfinite(row[:n]).all():
+                raise InputError(f"{n} samples, or one that is not finite", where="tiny embedder")
+            with torch.inference_mode():
+                rows.append(self(torch.from_numpy(row[:n].copy()).to(self.frame.weight.device)).cpu().numpy())
+        return np.stack(rows)
+
+    def work(self) -> Mapping[str, int]:
+        return {"encoder": self.macs}
+
+    def parts(self) -> Mapping[str, Sequence[str]]:
+        return {"frame": [name for name, _ in self.named_parameters()]}
+
+    def config(self) -> Json:
+        return {}
+
+    def collate(self, examples: Sequence[Example], rng: Generator) -> Batch:  # noqa: ARG002 (nothing random)
+        speakers = {name: k for k, name in enumerate(sorted({str(e.turns[0].speaker) for e in examples}))}
+        numbers = [speakers[str(e.turns[0].speaker)] if e.pseudo_label is None else e.pseudo_label for e in examples]
+        return [torch.from_numpy(e.samples) for e in examples], torch.tensor(numbers)
+
+    def embeddings(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        return nn.functional.normalize(torch.stack([self(samples) for samples in batch[0]]), dim=1), batch[1]
+
+    def pair_loss(self, embeddings: Tensor, speakers: Tensor, pair_weights: Tensor | None) -> Losses:
+        same = (speakers[:, None] == speakers[None, :]).float()
+        squares = (embeddings @ embeddings.T - same) ** 2
+        weights = torch.ones_like(squares) if pair_weights is None else pair_weights
+        return Losses({"pairs": (weights * squares).sum() / weights.sum()})
+
+    def loss(self, batch: Batch, progress: Progress) -> Losses:  # noqa: ARG002 (no schedule)
+        return self.pair_loss(*self.embeddings(batch), None)
+
+
+def build(
+    preset: str,  # noqa: ARG001 (one preset)
+    *,
+    options: Mapping[str, Json],  # noqa: ARG001 (none)
+    vocabulary: Sequence[str] | None,  # noqa: ARG001 (no words)
+    seed: int,
+    device: str,
+) -> TinyEmbedder:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return TinyEmbedder().to(device).eval()
