@@ -273,6 +273,14 @@ class Probes(Protocol):
 
 
 @runtime_checkable
+class GrowingWork(Protocol):
+    """Optional, on a model: whether work per chunk grows with the stream, as attention without limit does."""
+
+    @property
+    def work_grows(self) -> bool: ...
+
+
+@runtime_checkable
 class Transcribes(Protocol):
     """Optional: the offline, batched form; token for token what streaming says."""
 
@@ -389,6 +397,12 @@ class Repaired:
     model: HasInfo
     conditions: Mapping[str, Condition] | None = None
     hidden: Condition | None = None
+
+
+class BuildFairness(Protocol):
+    """The callable behind ``FairnessSpec.entry``; raises :class:`InputError` on an unknown option."""
+
+    def __call__(self, *, options: Mapping[str, Json]) -> CohortFinder | Mitigation: ...
 
 
 class Mitigation(Protocol):

@@ -44,7 +44,7 @@ def run(
     plugin: PluginFiles = [],  # noqa: B006
     seeds: Annotated[str | None, typer.Option(metavar="0,1,2")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...", metavar="A,B")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most this many recordings a cell.")] = None,
+    limit: Annotated[int | None, typer.Option(min=0, help="At most this many recordings a cell; 0: all.")] = None,
     set_: Annotated[
         list[str], typer.Option("--set", help="Override a suite key, e.g. passes=1.", metavar="KEY=VALUE")
     ] = [],  # noqa: B006

@@ -113,7 +113,7 @@ def _cells_of(
             "pacing": "offline" if spec.task == "verification" else around.pacing,
             "passes": around.passes,
             "timing_recordings": around.timing_recordings,
-            "limit": block.limit,
+            "limit": block.limit or None,
             "exclude": block.exclude,
         }
         yield Planned.model_validate(

@@ -182,7 +182,7 @@ def _read(
     try:
         module = importlib.import_module(module_name)
         yield from _plugins_of(module, kind, origin, version, attribute)
-    except Exception as error:  # whatever a stranger's module raises must not hide the others
+    except (Exception, SystemExit) as error:  # whatever a stranger's module raises must not hide the others
         yield Broken(name, kind, origin, f"{type(error).__name__}: {error}".splitlines()[0])
 
 
@@ -210,24 +210,34 @@ def _from_file(path: Path) -> list[Plugin]:
     """A file given by hand must work: what is wrong with it is the user's to mend now."""
     if not path.is_file():
         raise InputError("no such file", where=str(path), fix="give --plugin the path of a Python file with a SPEC")
-    loaded = sys.modules.get(path.stem)
-    if loaded is not None and Path(str(getattr(loaded, "__file__", ""))).resolve() == path.resolve():
-        return _plugins_of(loaded, None, str(path), "file")
-    if loaded is not None or importlib.util.find_spec(path.stem) is not None:
-        raise InputError(f"a module called {path.stem!r} exists already", where=str(path), fix="rename the file")
+    try:
+        return _plugins_of(_module_of(path), None, str(path), "file")
+    except InputError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise InputError(f"{type(error).__name__}: {error}", where=str(path), fix="mend the plugin") from error
+
+
+def _module_of(path: Path) -> ModuleType:
+    """The file as a module called by its stem, so that an entry ``stem:build`` means this very file."""
+    if not path.stem.isidentifier():
+        raise InputError(f"{path.stem!r} is no module name", where=str(path), fix="rename the file, e.g. my_model.py")
+    known = sys.modules.get(path.stem)
+    importable = known.__spec__ if known is not None else importlib.util.find_spec(path.stem)
+    if importable is not None:
+        if importable.origin is None or Path(importable.origin).resolve() != path.resolve():
+            raise InputError(f"a module called {path.stem!r} exists already", where=str(path), fix="rename the file")
+        return importlib.import_module(path.stem)
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
         raise InputError("not a Python file", where=str(path), fix="give --plugin a .py file with a SPEC")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module  # an entry "stem:build" resolves to this very module
+    module = sys.modules[path.stem] = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-        return _plugins_of(module, None, str(path), "file")
-    except InputError:
-        raise
-    except Exception as error:
+    except BaseException:
         del sys.modules[path.stem]
-        raise InputError(f"{type(error).__name__}: {error}", where=str(path), fix="mend the plugin") from error
+        raise
+    return module
 
 
 def _is_installed(name: str) -> bool:

@@ -39,7 +39,7 @@ class Cell(Row):
     """What was measured: one model under one set of circumstances."""
 
     schema_version: int = SCHEMA_VERSION
-    cell: str
+    cell: str = Field(pattern=r"^[\w-]+$")
     train_key: str
     kind: Literal["measured", "reported"] = "measured"
     task: Literal["recognition", "conversation", "verification"]

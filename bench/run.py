@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
@@ -238,5 +239,5 @@ def _exit_code(cells: list[rows.Cell], bad: set[str]) -> int:
 
 
 def command_line() -> tuple[str, ...]:
-    """The command as it was typed, without the path of the interpreter."""
-    return ("earmark", *sys.argv[1:])
+    """The command as it was typed; of absolute paths only the last part, since tables are published."""
+    return ("earmark", *(Path(part).name if Path(part).is_absolute() else part for part in sys.argv[1:]))

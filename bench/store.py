@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,6 +20,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from earmark.bench.api import InputError
+from earmark.bench.disk import sha256_of, write_atomic
 from earmark.bench.planning import Planned
 from earmark.bench.rows import SCHEMA_VERSION, Cell, Measurement, Run
 from earmark.bench.suite import Suite
@@ -103,7 +103,7 @@ class RunFolder:
         """sha256 of every file that a reader relies on, by path inside the run."""
         files = [p for p in self.path.rglob("*") if p.is_file() and p.name not in ("run.json", ".lock")]
         kept = [p for p in files if p.relative_to(self.path).parts[0] not in ("partial", "logs")]
-        return {p.relative_to(self.path).as_posix(): _sha256(p) for p in sorted(kept)}
+        return {p.relative_to(self.path).as_posix(): sha256_of(p) for p in sorted(kept)}
 
 
 def run_id(started: datetime, host: str, sha: str | None, dirty: bool | None) -> str:
@@ -161,31 +161,15 @@ def write_lines(path: Path, lines: Iterable[str]) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write a file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    write_atomic(path, text.encode())
 
 
 def tree_digest(paths: Sequence[Path], root: Path) -> str:
     """Digest (16 digits) of some files' names (below ``root``) and bytes."""
     whole = hashlib.sha256()
     for path in sorted(paths):
-        whole.update(f"{path.relative_to(root).as_posix()}\0{_sha256(path)}\n".encode())
+        whole.update(f"{path.relative_to(root).as_posix()}\0{sha256_of(path)}\n".encode())
     return whole.hexdigest()[:16]
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _read_model(path: Path, model: type[R]) -> R:

@@ -82,7 +82,7 @@ class Measure(Block):
     cohorts: list[str] = ["auto"]
     metrics: list[MetricGroup] = ["wer", "eer", "latency", "compute", "gaps"]
     exclude: dict[str, list[str]] = Field(default_factory=dict)
-    limit: int | None = Field(None, ge=1)
+    limit: int | None = Field(None, ge=0)
     device: list[str] | None = None
     threads: int | None = Field(None, ge=1)
     chunk_ms: list[int] | None = None

@@ -8,7 +8,7 @@ is fed depends on the speed of the model and the time allowed; every verdict say
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from statistics import median
@@ -18,7 +18,7 @@ import numpy as np
 
 from earmark.bench.api import CountsWork
 from earmark.bench.contract import signals
-from earmark.bench.contract.reach import Reach, reach
+from earmark.bench.contract.reach import Buffer, Reach, reach
 from earmark.bench.contract.subject import RecognizerSubject, copy_of
 from earmark.bench.contract.verdicts import Broken, Undecided
 
@@ -33,6 +33,7 @@ PLANTED_S = 20
 MARK_S = 5
 EXCERPT = 64
 _MAX_SEARCHED = 4_000_000
+_BLOCK = 20_000
 
 
 @dataclass(slots=True)
@@ -43,7 +44,7 @@ class LongRun:
     marks: list[tuple[int, int]] = field(default_factory=list)
     work: list[int] = field(default_factory=list)
     minutes: list[float] = field(default_factory=list)
-    grown: tuple[NDArray[Any], ...] = ()
+    grown: tuple[Buffer, ...] = ()
     graph: bool = False
     error: str | None = None
     period_s: int = 1
@@ -182,37 +183,44 @@ def _growth(marks: list[tuple[int, int]]) -> float:
     return (late - early) / max(1, late_s - early_s)
 
 
-def _holding(buffers: tuple[NDArray[Any], ...], planted: Samples) -> int | None:
+def _holding(buffers: Iterable[Buffer], planted: Samples) -> int | None:
     """Bytes of a buffer that holds a piece of the planted second, at any gain and in any format; None if none does."""
     starts = range(0, len(planted) - EXCERPT, max(1, len(planted) // 16))
-    pieces = [planted[start : start + EXCERPT] for start in starts]
+    pieces = np.stack([planted[start : start + EXCERPT] for start in starts]).astype(np.float64)
     budget = _MAX_SEARCHED
     for buffer in buffers:
-        for numbers in _readings(buffer):
-            if len(numbers) >= EXCERPT and budget > 0:
-                budget -= len(numbers)
-                if any(_contains(numbers[:_MAX_SEARCHED], piece) for piece in pieces):
-                    return int(buffer.nbytes)
+        for numbers in _readings(buffer.read()) if budget > 0 else ():
+            budget -= len(numbers)
+            if len(numbers) >= EXCERPT and _contains(numbers[:_MAX_SEARCHED], pieces):
+                return buffer.n_bytes
     return None
 
 
 def _readings(buffer: NDArray[Any]) -> Iterator[NDArray[np.float64]]:
-    """A buffer as numbers; bytes are read as 16-bit and as 32-bit samples."""
+    """A buffer as numbers; bytes are read as 8-bit, 16-bit and 32-bit samples."""
     if buffer.dtype == np.uint8:
-        for kind in (np.int16, np.float32):
+        for kind in (np.int8, np.int16, np.float32):
             usable = buffer[: len(buffer) // np.dtype(kind).itemsize * np.dtype(kind).itemsize]
-            yield np.nan_to_num(usable.view(kind).astype(np.float64), posinf=0.0, neginf=0.0)
+            yield _finite(usable.view(kind))
     elif buffer.dtype.kind in "fiu":
-        yield np.nan_to_num(buffer.astype(np.float64), posinf=0.0, neginf=0.0)
+        yield _finite(buffer)
 
 
-def _contains(numbers: NDArray[np.float64], piece: Samples) -> bool:
-    """Whether some stretch of ``numbers`` is ``piece`` times a constant, up to rounding: cosine above 0.98."""
-    from scipy.signal import oaconvolve
+def _finite(numbers: NDArray[Any]) -> NDArray[np.float64]:
+    with np.errstate(invalid="ignore", over="ignore"):
+        return np.nan_to_num(numbers.astype(np.float64), posinf=0.0, neginf=0.0)
 
-    scaled = numbers / (np.abs(numbers).max() or 1.0)
-    match = oaconvolve(scaled, piece[::-1].astype(np.float64), mode="valid")
-    cumulated = np.concatenate([[0.0], np.cumsum(scaled**2)])
-    energy = cumulated[EXCERPT:] - cumulated[:-EXCERPT]
-    bound = 0.98**2 * float(np.sum(piece.astype(np.float64) ** 2))
-    return bool(np.any((match**2 > bound * energy) & (energy > 1e-6 * energy.max())))
+
+def _contains(numbers: NDArray[np.float64], pieces: NDArray[np.float64]) -> bool:
+    """Whether some stretch of ``numbers`` is one of ``pieces`` times a constant, up to rounding: cosine above 0.98."""
+    largest = np.abs(numbers).max()
+    if largest == 0.0:
+        return False
+    windows = np.lib.stride_tricks.sliding_window_view(numbers / largest, EXCERPT)
+    lengths = np.linalg.norm(pieces, axis=1)
+    for start in range(0, len(windows), _BLOCK):
+        block = windows[start : start + _BLOCK]
+        energy = np.sqrt(np.einsum("nk,nk->n", block, block))[:, None]
+        if np.any((np.abs(block @ pieces.T) > 0.98 * energy * lengths) & (energy > 1e-4)):
+            return True
+    return False

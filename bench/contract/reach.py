@@ -10,7 +10,7 @@ from __future__ import annotations
 import array
 import gc
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from types import CodeType, FrameType, ModuleType
 from typing import TYPE_CHECKING, Any
@@ -25,12 +25,21 @@ _MAX_OBJECTS = 5_000_000
 _SMALLEST_LIST = 64
 
 
+@dataclass(frozen=True, slots=True)
+class Buffer:
+    """A block of numbers in memory; ``read`` copies it to the host where it lives elsewhere."""
+
+    address: int
+    n_bytes: int
+    read: Callable[[], NDArray[Any]]
+
+
 @dataclass(slots=True)
 class Reach:
-    """What was found: tensors, number buffers by address, and bytes of everything."""
+    """What was found: tensors, number buffers by address and size, and bytes of everything."""
 
     tensors: list[Tensor] = field(default_factory=list)
-    buffers: dict[tuple[int, int], NDArray[Any]] = field(default_factory=dict)
+    buffers: dict[tuple[int, int], Buffer] = field(default_factory=dict)
     n_bytes: int = 0
 
 
@@ -41,9 +50,9 @@ def reach(roots: Iterable[object]) -> Reach:
         buffer = _buffer(item, found)
         if buffer is None:
             found.n_bytes += sys.getsizeof(item, 0)
-        elif buffer.nbytes and (key := (_address(buffer), buffer.nbytes)) not in found.buffers:
-            found.buffers[key] = buffer
-            found.n_bytes += buffer.nbytes
+        elif buffer.n_bytes and (buffer.address, buffer.n_bytes) not in found.buffers:
+            found.buffers[buffer.address, buffer.n_bytes] = buffer
+            found.n_bytes += buffer.n_bytes
     return found
 
 
@@ -63,12 +72,13 @@ def _walk(roots: Iterable[object]) -> Iterator[object]:
             waiting.append(item.obj)
 
 
-def _buffer(item: object, found: Reach) -> NDArray[Any] | None:
-    """The item's numbers as a flat array, without a copy where there is none to make; None if it holds none itself."""
+def _buffer(item: object, found: Reach) -> Buffer | None:
+    """The block of numbers that the item is or stands for; None if there is none."""
     if isinstance(item, np.ndarray):
-        return _owner(item)
+        # only the array that owns its memory counts: views are led back to it
+        return None if isinstance(item.base, np.ndarray) or item.dtype.hasobject else _of(item.ravel(order="K"))
     if isinstance(item, (bytes, bytearray, array.array)):
-        return np.frombuffer(item, dtype=np.uint8) if len(item) else None
+        return _of(np.frombuffer(item, dtype=np.uint8)) if len(item) else None
     if isinstance(item, (list, tuple)) and len(item) >= _SMALLEST_LIST and type(item[0]) in (float, int):
         return _numbers(item)
     torch = sys.modules.get("torch")
@@ -78,31 +88,28 @@ def _buffer(item: object, found: Reach) -> NDArray[Any] | None:
     return None
 
 
-def _owner(item: NDArray[Any]) -> NDArray[Any] | None:
-    """Only the array that owns its memory counts; views of it are met on the way to it."""
-    if isinstance(item.base, np.ndarray) or item.dtype.hasobject:
-        return None
-    return item.ravel(order="K")
+def _of(numbers: NDArray[Any]) -> Buffer:
+    return Buffer(int(numbers.__array_interface__["data"][0]), numbers.nbytes, lambda: numbers)
 
 
-def _numbers(item: list[Any] | tuple[Any, ...]) -> NDArray[Any] | None:
+def _numbers(item: list[Any] | tuple[Any, ...]) -> Buffer | None:
     try:
-        return np.asarray(item, dtype=np.float64)
+        return _of(np.asarray(item, dtype=np.float64))
     except (TypeError, ValueError, OverflowError):
         return None
 
 
-def _storage(tensor: Tensor) -> NDArray[Any] | None:
-    """All numbers of the storage behind a tensor, on the host."""
+def _storage(tensor: Tensor) -> Buffer | None:
+    """The whole storage behind a tensor: a small view may keep a long recording alive."""
     import torch
 
     if tensor.device.type == "meta" or tensor.is_quantized or tensor.layout != torch.strided:
         return None
-    with torch.no_grad():
-        flat = torch.empty(0, dtype=tensor.dtype, device=tensor.device).set_(tensor.untyped_storage())
-        plain = flat if flat.dtype != torch.bfloat16 else flat.float()
-        return np.asarray(plain.cpu().numpy())
+    storage = tensor.untyped_storage()
 
+    def read() -> NDArray[Any]:
+        with torch.no_grad():
+            flat = torch.empty(0, dtype=tensor.dtype, device=tensor.device).set_(storage)
+            return np.asarray((flat.float() if flat.dtype == torch.bfloat16 else flat).cpu().numpy())
 
-def _address(buffer: NDArray[Any]) -> int:
-    return int(buffer.__array_interface__["data"][0])
+    return Buffer(storage.data_ptr(), storage.nbytes(), read)

@@ -184,7 +184,8 @@ class _Trials:
             n_targets=len(targets),
             n_nontargets=len(others),
             n_speakers=n_speakers,
-            interval=percentile_interval(drawn[:, c], level) if n_speakers > 1 else undefined_interval(level),
+            # Resampling a cohort without errors gives no errors: that is no certainty.
+            interval=percentile_interval(drawn[:, c], level) if n_speakers > 1 and eer else undefined_interval(level),
             status=status_of(n_speakers, (eer or 0.0) * min(len(targets), len(others))),
         )
 

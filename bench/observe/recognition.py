@@ -10,10 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, cast
 
-from earmark.bench.observe.compute import count_macs
-
 from earmark.bench import clock
 from earmark.bench.api import CountsWork, InputError, Probes, Recognizer, Samples, Stream, Token
+from earmark.bench.observe.compute import count_macs
 from earmark.bench.observe.settings import (
     N_CROSS_CHECKED,
     Advance,

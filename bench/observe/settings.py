@@ -11,11 +11,11 @@ from hashlib import sha256
 from typing import Any, Literal
 
 import numpy as np
-from earmark.bench.observe.compute import Count, cross_check
 
 from earmark.bench.api import HasInfo, Json, Samples
 from earmark.bench.corpora import audio, conditions
 from earmark.bench.corpora.schema import metadata
+from earmark.bench.observe.compute import Count, cross_check
 from earmark.bench.tables import Writer
 
 Advance = Callable[[int, int, str], None]

@@ -11,9 +11,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from earmark.bench.observe.compute import count_macs
 
 from earmark.bench.api import CountsWork, InputError, SpeakerEmbedder
+from earmark.bench.observe.compute import count_macs
 from earmark.bench.observe.settings import (
     N_CROSS_CHECKED,
     Advance,

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from earmark.bench.api import InputError
 from earmark.bench.metrics.normalize import normalize
+from earmark.bench.planning import Planned
 from earmark.bench.rows import Cell, Measurement
 from earmark.bench.score.compute import score_compute
 from earmark.bench.score.delays import score_delays
@@ -19,7 +20,6 @@ from earmark.bench.score.schemes import resolve
 from earmark.bench.score.voices import score_embedding_time, score_voices
 from earmark.bench.score.words import Texts, score_words
 from earmark.bench.store import RunFolder
-from earmark.bench.planning import Planned
 from earmark.bench.tables import read_table
 
 HEADLINES = {

@@ -12,6 +12,7 @@ from earmark.bench.metrics.gaps import MIN_SPEAKERS
 
 AUTO = "auto"
 MAX_COHORTS = 30
+MAX_NUMBERS = 10
 MIN_COVERAGE = 0.5
 
 
@@ -29,7 +30,8 @@ def resolve(wanted: Sequence[str], utterances: Sequence[Mapping[str, Any]]) -> l
     """The schemes of a cell, from the ``speaker`` and ``metadata`` of its utterances.
 
     ``auto`` stands for every column in which at least half of the speakers have a value, the same in all their
-    recordings, with at most 30 values, two of which have at least ten speakers.
+    recordings, with at most 30 values, two of which have at least ten speakers. More than ten values that are all
+    numbers are a quantity, no cohorts.
     """
     by_column = _columns(utterances)
     n_speakers = len({row["speaker"] for row in utterances if row["speaker"]})
@@ -55,7 +57,17 @@ def _suits(values: Mapping[str, set[str]], n_speakers: int) -> bool:
     sizes: dict[str, int] = defaultdict(int)
     for found in values.values():
         sizes[next(iter(found))] += 1
-    return len(sizes) <= MAX_COHORTS and sum(size >= MIN_SPEAKERS for size in sizes.values()) >= 2
+    if len(sizes) > MAX_COHORTS or (len(sizes) > MAX_NUMBERS and all(map(_is_number, sizes))):
+        return False
+    return sum(size >= MIN_SPEAKERS for size in sizes.values()) >= 2
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _scheme(name: str, values: Mapping[str, set[str]] | None, n_speakers: int) -> Scheme:

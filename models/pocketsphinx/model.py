@@ -263,7 +263,7 @@ def build(
     *,
     options: Mapping[str, Json],
     vocabulary: Sequence[str] | None,
-    seed: int,  # noqa: ARG001
+    seed: int,
     device: str,
 ) -> PocketSphinx:
     """The engine with its own acoustic model, on the CPU; ``seed`` changes nothing.

@@ -219,8 +219,8 @@ def build(
     preset: str,
     *,
     options: Mapping[str, Json],
-    vocabulary: Sequence[str] | None,  # noqa: ARG001
-    seed: int,  # noqa: ARG001
+    vocabulary: Sequence[str] | None,
+    seed: int,
     device: str,
 ) -> Embedder:
     """The pretrained embedder on ``device``; ``vocabulary`` and ``seed`` change nothing."""

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import pytest
 
 from earmark.bench import contract, registry
@@ -80,6 +81,14 @@ def test_an_error_in_a_plugin_fails_a_promise_and_the_rest_goes_on() -> None:
     verdicts = contract.check_plugin(from_file("honest"), options={"depth": 3}, only=only)
     assert [v.status for v in verdicts] == ["failed", "failed"]
     assert verdicts[0].detail.startswith("InputError: tiny: ")
+
+
+def test_a_recording_given_by_hand_is_the_one_that_is_heard() -> None:
+    only = ["offers_streams", "any_chunking_gives_the_same_final_tokens"]
+    silence = np.zeros(16_000, dtype=np.float32)
+    heard, compared = contract.check_plugin(from_file("honest"), only=only, audio=silence)
+    assert heard.detail.startswith("1 final tokens from the given recording")
+    assert compared.status == "passed"
 
 
 def test_verdicts_are_plain_json() -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from earmark.bench.api import Condition, Samples, Token, Update
-from fakes.engine import LoudnessEngine, LoudnessStream
+from earmark.bench.api import Condition, ModelInfo, Samples, Token, Update
+from fakes.engine import LoudnessStream
 
 
-class TurnTaker(LoudnessEngine):
-    def stream(self, condition: Condition | None = None) -> TurnStream:  # noqa: ARG002 (no conditions)
+class TurnTaker:
+    info = ModelInfo(16_000, trained_on=("nothing",))
+
+    def stream(self, condition: Condition | None = None) -> TurnStream:
         return TurnStream()
 
 

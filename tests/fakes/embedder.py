@@ -55,7 +55,7 @@ class TinyEmbedder(nn.Module):
     def config(self) -> Json:
         return {}
 
-    def collate(self, examples: Sequence[Example], rng: Generator) -> Batch:  # noqa: ARG002 (nothing random)
+    def collate(self, examples: Sequence[Example], rng: Generator) -> Batch:
         speakers = {name: k for k, name in enumerate(sorted({str(e.turns[0].speaker) for e in examples}))}
         numbers = [speakers[str(e.turns[0].speaker)] if e.pseudo_label is None else e.pseudo_label for e in examples]
         return [torch.from_numpy(e.samples) for e in examples], torch.tensor(numbers)
@@ -69,15 +69,15 @@ class TinyEmbedder(nn.Module):
         weights = torch.ones_like(squares) if pair_weights is None else pair_weights
         return Losses({"pairs": (weights * squares).sum() / weights.sum()})
 
-    def loss(self, batch: Batch, progress: Progress) -> Losses:  # noqa: ARG002 (no schedule)
+    def loss(self, batch: Batch, progress: Progress) -> Losses:
         return self.pair_loss(*self.embeddings(batch), None)
 
 
 def build(
-    preset: str,  # noqa: ARG001 (one preset)
+    preset: str,
     *,
-    options: Mapping[str, Json],  # noqa: ARG001 (none)
-    vocabulary: Sequence[str] | None,  # noqa: ARG001 (no words)
+    options: Mapping[str, Json],
+    vocabulary: Sequence[str] | None,
     seed: int,
     device: str,
 ) -> TinyEmbedder:

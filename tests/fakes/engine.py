@@ -14,7 +14,7 @@ FRAME = 1600
 class LoudnessEngine:
     info = ModelInfo(16_000, trained_on=("nothing",))
 
-    def stream(self, condition: Condition | None = None) -> LoudnessStream:  # noqa: ARG002 (no conditions)
+    def stream(self, condition: Condition | None = None) -> LoudnessStream:
         return LoudnessStream()
 
 
@@ -53,12 +53,12 @@ class LoudnessStream:
 
 
 def build(
-    preset: str,  # noqa: ARG001 (one preset)
+    preset: str,
     *,
     options: Mapping[str, Json],
-    vocabulary: Sequence[str] | None,  # noqa: ARG001 (its own)
-    seed: int,  # noqa: ARG001 (nothing random)
-    device: str,  # noqa: ARG001 (always the CPU)
+    vocabulary: Sequence[str] | None,
+    seed: int,
+    device: str,
 ) -> LoudnessEngine:
     if options:
         raise InputError(f"unknown options {sorted(options)}", where="engine", fix="it takes none")

@@ -29,7 +29,7 @@ from earmark.bench.api import (
 class Oversampling:
     """Every cohort is drawn equally often."""
 
-    def apply(self, model: HasInfo, target: Sequence[str], trainer: Trainer) -> Repaired:  # noqa: ARG002 (all cohorts)
+    def apply(self, model: HasInfo, target: Sequence[str], trainer: Trainer) -> Repaired:
         cohorts = trainer.rows["cohort"].to_pylist()
         sizes = Counter(cohorts)
         return Repaired(trainer.fit(cast("Trainable[Any]", model), row_weights=[1 / sizes[name] for name in cohorts]))
@@ -67,7 +67,7 @@ class Anchored:
         pulls = [(self.importance[name] * (value - self.anchor[name]) ** 2).sum() for name, value in named]
         return Losses({**found.terms, "anchor": torch.stack(pulls).sum()}, found.items)
 
-    def after_step(self, batch: Any, progress: Progress) -> Mapping[str, float]:  # noqa: ARG002 (no adversary)
+    def after_step(self, batch: Any, progress: Progress) -> Mapping[str, float]:
         return {}
 
     def state(self) -> Mapping[str, Tensor]:
@@ -80,7 +80,7 @@ class Anchored:
 class CohortEmbedding:
     """One-hot cohort conditions, hidden for a tenth of the examples so that the unknown cohort is trained too."""
 
-    def apply(self, model: HasInfo, target: Sequence[str], trainer: Trainer) -> Repaired:  # noqa: ARG002 (all cohorts)
+    def apply(self, model: HasInfo, target: Sequence[str], trainer: Trainer) -> Repaired:
         rows = trainer.rows.to_pylist()
         names = sorted({row["cohort"] for row in rows})
         conditions = {name: tuple(float(name == other) for other in names) for name in names}
@@ -97,7 +97,7 @@ class CohortEmbedding:
 class AdversarialReweighting:
     """An adversary raises the weight of the pairs that a verification model gets wrong."""
 
-    def apply(self, model: HasInfo, target: Sequence[str], trainer: Trainer) -> Repaired:  # noqa: ARG002 (all)
+    def apply(self, model: HasInfo, target: Sequence[str], trainer: Trainer) -> Repaired:
         return Repaired(trainer.fit(cast("MetricLearner[Any]", model), objective=Adversary))
 
 
@@ -115,11 +115,11 @@ class Adversary:
         scores = self.score(embeddings)[:, 0]
         return 1 + len(scores) * torch.softmax(scores, dim=0)[:, None] * torch.ones(len(scores))
 
-    def losses(self, batch: Any, progress: Progress) -> Losses:  # noqa: ARG002 (no schedule)
+    def losses(self, batch: Any, progress: Progress) -> Losses:
         embeddings, speakers = self.model.embeddings(batch)
         return self.model.pair_loss(embeddings, speakers, self.weights(embeddings.detach()).detach())
 
-    def after_step(self, batch: Any, progress: Progress) -> Mapping[str, float]:  # noqa: ARG002 (no schedule)
+    def after_step(self, batch: Any, progress: Progress) -> Mapping[str, float]:
         embeddings, speakers = (tensor.detach() for tensor in self.model.embeddings(batch))
         self.optimizer = self.optimizer or torch.optim.SGD(self.score.parameters(), lr=0.1)
         loss = -next(iter(self.model.pair_loss(embeddings, speakers, self.weights(embeddings)).terms.values()))
@@ -144,21 +144,21 @@ class Overwriting(Oversampling):
         return repaired
 
 
-def oversampling(*, options: Mapping[str, Json]) -> Oversampling:  # noqa: ARG001 (none)
+def oversampling(*, options: Mapping[str, Json]) -> Oversampling:
     return Oversampling()
 
 
-def ewc(*, options: Mapping[str, Json]) -> Ewc:  # noqa: ARG001 (none)
+def ewc(*, options: Mapping[str, Json]) -> Ewc:
     return Ewc()
 
 
-def cohort_embedding(*, options: Mapping[str, Json]) -> CohortEmbedding:  # noqa: ARG001 (none)
+def cohort_embedding(*, options: Mapping[str, Json]) -> CohortEmbedding:
     return CohortEmbedding()
 
 
-def adversarial_reweighting(*, options: Mapping[str, Json]) -> AdversarialReweighting:  # noqa: ARG001 (none)
+def adversarial_reweighting(*, options: Mapping[str, Json]) -> AdversarialReweighting:
     return AdversarialReweighting()
 
 
-def overwriting(*, options: Mapping[str, Json]) -> Overwriting:  # noqa: ARG001 (none)
+def overwriting(*, options: Mapping[str, Json]) -> Overwriting:
     return Overwriting()

@@ -86,12 +86,12 @@ class TinyRecognizer(nn.Module):
     def config(self) -> Json:
         return {"letters": list(self.letters), "condition_size": self.condition_size}
 
-    def collate(self, examples: Sequence[Example], rng: Generator) -> Batch:  # noqa: ARG002 (nothing random)
+    def collate(self, examples: Sequence[Example], rng: Generator) -> Batch:
         frames = np.stack([np.resize(example.samples, FRAME) for example in examples])
         labels = [len(example.turns[0].text) % len(self.letters) + 1 for example in examples]
         return torch.from_numpy(frames), torch.tensor(labels)
 
-    def loss(self, batch: Batch, progress: Progress) -> Losses:  # noqa: ARG002 (no schedule)
+    def loss(self, batch: Batch, progress: Progress) -> Losses:
         scores, _ = self.step(batch[0], torch.zeros(len(batch[0]), HIDDEN), None)
         items = cross_entropy(scores, batch[1], reduction="none")
         return Losses({"letters": items.mean()}, items)

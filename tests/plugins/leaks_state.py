@@ -20,7 +20,7 @@ class LeaksState(TinyRecognizer):
         self.shared = torch.zeros(1, HIDDEN)
         return TinyStream(self, condition)
 
-    def step(self, frame: Tensor, hidden: Tensor, condition: Tensor | None) -> tuple[Tensor, Tensor]:  # noqa: ARG002
+    def step(self, frame: Tensor, hidden: Tensor, condition: Tensor | None) -> tuple[Tensor, Tensor]:
         scores, self.shared = super().step(frame, self.shared, condition)
         return scores, self.shared
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from earmark.bench.corpora.cache import cache_dir, write_atomic
+from earmark.bench.corpora.cache import cache_dir
+from earmark.bench.disk import write_atomic
 
 
 def test_the_environment_names_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,7 @@ def kinds(trials: list[Trial]) -> Counter[tuple[bool, str]]:
 
 
 def test_targets_across_texts_bring_impostors_across_texts() -> None:
-    """6 speakers, 2 texts: 6 target pairs; of 3 + 3 same-gender speaker pairs, 2 of 4 recordings pairs differ in text."""
+    """6 speakers, 2 texts: 6 target pairs; 3 + 3 same-gender speaker pairs, in 2 of their 4 pairs the texts differ."""
     trials = build_trials(voices(), seed=0)
     assert kinds(trials) == {(True, "different"): 6, (False, "different"): 12}
     assert all(t.enroll.gender == t.test.gender for t in trials)

@@ -22,13 +22,14 @@ def utterances(n: int, **columns: Any) -> list[dict[str, Any]]:
 
 def test_auto_takes_what_is_said_of_speakers_and_is_large_enough() -> None:
     rows = utterances(
-        24,
+        240,
         gender=lambda s, _: "fm"[s % 2],
-        half=lambda s, _: "xy"[s % 2] if s < 12 else None,
-        rare=lambda s, _: "a" if s < 20 else "b",
+        half=lambda s, _: "xy"[s % 2] if s < 40 else None,
+        rare=lambda s, _: "a" if s < 236 else "b",
         task=lambda _, u: f"task {u}",
         name=lambda s, _: f"name {s}",
         one=lambda *_: "same",
+        onset_age=lambda s, _: str(s % 12),
         few=lambda s, _: "ab"[s % 2] if s < 8 else None,
     )
     assert [scheme.name for scheme in resolve([AUTO], rows)] == ["gender"]
