@@ -82,7 +82,7 @@ class Found:
 def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
     """An error for a name nobody has, with the nearest names, or all of them where none is near."""
     names = sorted(known)
-    near = get_close_matches(name, names, n=3, cutoff=0.5)
+    near = get_close_matches(name, names, n=3, cutoff=0.6)
     if near:
         fix = f"did you mean {' or '.join(near)}?"
     else:

@@ -190,7 +190,8 @@ def _explain(error: ValidationError) -> Iterator[str]:
     for item in error.errors():
         path = ".".join(str(part + 1 if isinstance(part, int) else part) for part in item["loc"])
         if item["type"] == "extra_forbidden":
-            near = get_close_matches(str(item["loc"][-1]), _keys_at(item["loc"][:-1]), n=1, cutoff=0.5)
+            known = [*_keys_at(item["loc"][:-1]), *([] if item["loc"][:-1] else Circumstances.model_fields)]
+            near = get_close_matches(str(item["loc"][-1]), known, n=1, cutoff=0.5)
             hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(_keys_at(item['loc'][:-1]))}"
             yield f"unknown key {path!r}; {hint}"
         else:

@@ -1,7 +1,8 @@
 """A corpus of tones and models that hear them, small enough to compute every score by hand.
 
 A word is a tone of 0.2 s: ``la`` 500 Hz, ``mi`` 1000 Hz, ``so`` 1500 Hz. Speakers of accent ``b`` say ``so`` at
-1000 Hz, so the recognizer hears ``mi``. Each speaker also hums at a pitch of their own, by which the embedder knows them.
+1000 Hz, so the recognizer hears ``mi``. Each speaker also hums at a pitch of their own, by which the embedder knows
+them.
 """
 
 from __future__ import annotations

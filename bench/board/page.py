@@ -1,8 +1,8 @@
 """Builds the page from the tables: one self-contained HTML file, with no reference to anything outside itself.
 
-Of every suite it shows the newest complete run of each host (the newest at all, where none is complete), and names
-the others. Text from tables is escaped wherever it lands; the only script is ours, and the page's own security policy
-lets no other run.
+Of every suite, on each corpus and host, it shows the newest complete run (the newest at all, where none is complete),
+and names the others. Text from tables is escaped wherever it lands; the only script is ours, and the page's own
+security policy lets no other run.
 """
 
 from __future__ import annotations
@@ -66,13 +66,17 @@ def build_board(results: Path, out: Path) -> Path:
 
 
 def choose(folders: Sequence[RunFolder]) -> tuple[list[RunFolder], list[str]]:
-    """The runs to show, newest first, and the names of the others; ``folders`` come oldest first."""
-    best: dict[tuple[str, str], tuple[RunFolder, Run]] = {}
+    """The runs to show, newest first, and the names of the others; ``folders`` come oldest first.
+
+    A suite run on other corpora or with other models shows something else, so it takes nobody's place.
+    """
+    best: dict[tuple[str, ...], tuple[RunFolder, Run]] = {}
     for folder in folders:
         run = folder.read_run()
-        known = best.get((run.suite, run.host.id))
+        what = (run.suite, run.host.id, *sorted(run.corpora), *sorted(run.plugins))
+        known = best.get(what)
         if known is None or run.complete or not known[1].complete:
-            best[run.suite, run.host.id] = folder, run
+            best[what] = folder, run
     shown = sorted((folder for folder, _ in best.values()), key=lambda folder: folder.run_id, reverse=True)
     paths = {folder.path for folder in shown}
     return shown, [f"{f.path.parent.name}/{f.run_id}" for f in reversed(folders) if f.path not in paths]

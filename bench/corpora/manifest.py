@@ -77,10 +77,12 @@ def raise_problems(problems: list[Problem], path: Path, n_lines: int) -> None:
     """Raise one InputError that lists the first problems and counts all; nothing to raise where there is none."""
     if not problems:
         return
+    if len(problems) == 1:
+        raise InputError(problems[0].what, where=f"{path}, {problems[0].where}", fix=problems[0].fix)
     lines = [f"  {problem}" for problem in problems[:SHOWN]]
     if len(problems) > SHOWN:
         lines.append(f"  and {len(problems) - SHOWN} more")
-    count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''} in {n_lines} lines"
+    count = f"{len(problems)} problems in {n_lines} lines"
     raise InputError("\n".join([count, *lines]), where=str(path))
 
 
@@ -143,7 +145,7 @@ def _check_audio_files(drafts: list[Draft], folder: Path, cache: Path, progress:
         if fact is None:
             draft.complain(f"no file {draft.values['audio']!r}", "correct `audio`, or delete the line")
         elif isinstance(fact, str):
-            draft.complain(fact, "convert it to WAV or FLAC")
+            draft.complain(fact, "replace it by a sound WAV or FLAC file, or delete the line")
         elif fact.n_frames == 0:
             draft.complain(f"{draft.values['audio']!r} has no samples", "record it again, or delete the line")
         else:
