@@ -66,7 +66,7 @@ def _observe(cell: Planned, job: Mapping[str, Any], report: Report) -> tuple[lis
     from earmark.bench.corpora.load import load_corpus
     from earmark.bench.observe import recognition, verification
     from earmark.bench.observe.selection import select_rows, vocabulary_of
-    from earmark.bench.observe.settings import Settings, prepare
+    from earmark.bench.observe.settings import Settings, prepare, require_device
 
     _pin(cell.threads)
     plugin = registry.scan(tuple(Path(p) for p in job["plugin_files"])).named(cell.plugin, "model")
@@ -78,6 +78,7 @@ def _observe(cell: Planned, job: Mapping[str, Any], report: Report) -> tuple[lis
         timing_recordings=cell.timing_recordings, timing_only=bool(job.get("only_timed")), options=cell.options,
     )  # fmt: skip
     rows = select_rows(corpus, cell, only_timed=settings.timing_only)
+    require_device(cell.device)
     prepare(settings)
     words = vocabulary_of(corpus) if cell.vocabulary == "corpus" else None
     started = time.perf_counter()

@@ -58,8 +58,8 @@ def _observe_one(model: Recognizer, recording: Recording, settings: Settings, wr
     stream = model.stream()
     play = clock.real_pass if settings.pacing == "real" else clock.virtual_pass
     events = _play(stream, recording.samples, settings, recording.rate_hz, play)
-    tokens = _token_rows(events)
-    _check_claims(tokens, events, recording)
+    tokens = token_rows(events)
+    check_claims(tokens, events, recording.utterance_id)
     for row in tokens:
         writer.add("tokens", utterance_id=recording.utterance_id, **{"pass": number}, **row)
     for event in events:
@@ -86,7 +86,7 @@ def _chunk_row(event: clock.ChunkEvent) -> dict[str, Any]:
     }
 
 
-def _token_rows(events: Sequence[clock.ChunkEvent]) -> list[dict[str, Any]]:
+def token_rows(events: Sequence[clock.ChunkEvent]) -> list[dict[str, Any]]:
     """Every final token once, and every change of the partial hypothesis.
 
     ``index`` counts along the whole transcript: final tokens first, then the partial behind them. A partial token is
@@ -129,9 +129,7 @@ def _token_row(index: int, token: Token, event: clock.ChunkEvent, *, final: bool
     }
 
 
-def _check_claims(
-    tokens: Sequence[Mapping[str, Any]], events: Sequence[clock.ChunkEvent], recording: Recording
-) -> None:
+def check_claims(tokens: Sequence[Mapping[str, Any]], events: Sequence[clock.ChunkEvent], utterance_id: str) -> None:
     """A model may not claim to have consumed audio that it had not been given."""
     fed_s = [event.due_s for event in events]
     for token in tokens:
@@ -139,7 +137,7 @@ def _check_claims(
         if claim is not None and claim > fed_s[token["chunk"]] + 1e-9:
             raise InputError(
                 f"token {token['text']!r} claims {claim:.3f} s of audio, {fed_s[token['chunk']]:.3f} s had been fed",
-                where=f"utterance {recording.utterance_id}",
+                where=f"utterance {utterance_id}",
                 fix="mend the model's audio_s",
             )
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from earmark.bench.api import HasInfo, Json, Samples
+from earmark.bench.api import HasInfo, Json, Samples, Unsupported
 from earmark.bench.corpora import audio, conditions
 from earmark.bench.corpora.schema import metadata
 from earmark.bench.observe.compute import Count, cross_check
@@ -85,6 +85,15 @@ def prepare(settings: Settings) -> None:
     random.seed(settings.seed)
     np.random.seed(settings.seed)  # noqa: NPY002 - foreign engines draw from the global state
     torch.manual_seed(settings.seed)
+
+
+def require_device(device: str) -> None:
+    """Nothing, or :class:`Unsupported` where the device isn't there."""
+    if device.startswith("cuda"):
+        import torch
+
+        if not torch.cuda.is_available():
+            raise Unsupported(f"no CUDA device here for device {device!r}")
 
 
 def synchronizer(device: str) -> Callable[[], None]:

@@ -163,7 +163,7 @@ def _one(
         last_result_wall_s=float(end_s[-1]),
     )
     words, n_reference = _emissions(sheet, utterance, tokens, spoken, due_s, end_s)
-    n_revisions = latency.count_revisions(_transcripts(tokens, len(due_s)))
+    n_revisions = latency.count_revisions(transcripts(tokens, len(due_s)))
     return Timed(
         utterance["utterance_id"], utterance["audio_s"], due_s, service_s, end_s, times, words, n_reference, n_revisions
     )
@@ -239,7 +239,7 @@ def _said(tokens: Sequence[Mapping[str, Any]]) -> list[tuple[str, tuple[int, int
     return words
 
 
-def _transcripts(tokens: Sequence[Mapping[str, Any]], n_chunks: int) -> list[list[str]]:
+def transcripts(tokens: Sequence[Mapping[str, Any]], n_chunks: int) -> list[list[str]]:
     """What stood on the screen after each chunk, as words."""
     line: dict[int, str] = {}
     by_chunk: dict[int, list[Mapping[str, Any]]] = defaultdict(list)

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import runs
-
-from earmark.bench.speed import scrub, stored, streaming
+import scrub
+import stored
+import streaming
 
 
 @pytest.fixture

@@ -1,0 +1,79 @@
+"""What is written of a stream: finals once, partials where they changed, and no claim beyond the audio."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from earmark.bench.api import InputError, Token, Update
+from earmark.bench.clock import ChunkEvent
+from earmark.bench.observe.recognition import check_claims, reference_text, token_rows
+from earmark.bench.score.delays import transcripts
+
+
+def words(*texts: str) -> tuple[Token, ...]:
+    return tuple(Token(f" {text}") for text in texts)
+
+
+def events(*updates: Update) -> list[ChunkEvent]:
+    """One chunk of 0.1 s for each update; the last one is ``finish``."""
+    last = len(updates) - 1
+    return [
+        ChunkEvent(k, 0 if k == last else 1600, 0.1 * (min(k, last - 1) + 1), 0.1 * (k + 1), 0.01, update)
+        for k, update in enumerate(updates)
+    ]
+
+
+def brief(rows: list[dict[str, Any]]) -> list[tuple[int, int, str, bool]]:
+    return [(row["chunk"], row["index"], row["text"].strip(), row["final"]) for row in rows]
+
+
+STORY = events(
+    Update(partial=words("a", "b")),
+    Update(),
+    Update(partial=words("a", "x", "c")),
+    Update(final=words("a"), partial=words("x")),
+    Update(partial=()),
+    Update(final=words("y")),
+)
+
+
+def test_partials_are_written_where_they_changed() -> None:
+    assert brief(token_rows(STORY)) == [
+        (0, 0, "a", False),
+        (0, 1, "b", False),
+        (2, 1, "x", False),
+        (2, 2, "c", False),
+        (3, 0, "a", True),
+        (3, 2, "", False),
+        (4, 1, "", False),
+        (5, 1, "y", True),
+    ]
+
+
+def test_every_screen_can_be_rebuilt() -> None:
+    assert transcripts(token_rows(STORY), len(STORY)) == [
+        ["a", "b"], ["a", "b"], ["a", "x", "c"], ["a", "x"], ["a"], ["a", "y"],
+    ]  # fmt: skip
+
+
+def test_what_finish_does_not_confirm_is_void() -> None:
+    story = events(Update(partial=words("a")), Update(final=words("b")))
+    assert transcripts(token_rows(story), 2) == [["a"], ["b"]]
+    story = events(Update(partial=words("a", "b")), Update(final=words("a")))
+    assert transcripts(token_rows(story), 2) == [["a", "b"], ["a"]]
+
+
+def test_a_claim_beyond_the_audio_is_refused() -> None:
+    honest = events(Update(final=(Token(" a", audio_s=0.1),)), Update())
+    check_claims(token_rows(honest), honest, "u")
+    early = events(Update(final=(Token(" a", audio_s=0.2),)), Update())
+    with pytest.raises(InputError, match=r"claims 0\.200 s of audio, 0\.100 s had been fed"):
+        check_claims(token_rows(early), early, "u")
+
+
+def test_segments_stand_in_for_a_missing_text() -> None:
+    turns = [{"start": 2.0, "text": "second"}, {"start": 0.5, "text": "first"}]
+    assert reference_text({"text": "", "segments": turns}) == "first second"
+    assert reference_text({"text": "whole", "segments": turns}) == "whole"
