@@ -19,7 +19,6 @@ from earmark.bench.store import RunFolder, run_folders
 from earmark.bench.tables import read_table
 
 QUALITY = ("utterances", "reference_words", "work", "probes", "embeddings", "trials")
-TIMING = ("tokens", "chunks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,25 +52,24 @@ def origin_flags(earlier: Earlier) -> list[str]:
 
 
 def merge(earlier: Earlier, fresh: Path) -> list[str]:
-    """Complete a folder of fresh timings with the earlier quality; flags where the two transcripts differ."""
+    """Complete a folder of fresh timings with the earlier quality; flags where the two transcripts differ.
+
+    Nothing timed is taken over: no chunk, and of tokens only what was said, without the moment.
+    """
     flags = _differences(earlier.observations, fresh)
     timed = read_table(fresh, "chunks")["utterance_id"].unique()
     for name in QUALITY:
         (fresh / f"{name}.parquet").unlink(missing_ok=True)
         if (earlier.observations / f"{name}.parquet").is_file():
             shutil.copyfile(earlier.observations / f"{name}.parquet", fresh / f"{name}.parquet")
-    for name in TIMING:
-        _complete(earlier.observations, fresh, name, timed)
-    return flags
-
-
-def _complete(earlier: Path, fresh: Path, name: str, timed: pa.Array) -> None:
-    """Recordings that are not timed keep their one pass, on which no timing is scored."""
-    old = read_table(earlier, name)
+    old = read_table(earlier.observations, "tokens")
     kept = old.filter(pc.invert(pc.is_in(old["utterance_id"], value_set=timed)))
-    whole = pa.concat_tables([kept, read_table(fresh, name)])
+    place = kept.schema.get_field_index("emitted_s")
+    untimed = kept.set_column(place, kept.schema.field(place), pa.nulls(kept.num_rows, pa.float64()))
+    whole = pa.concat_tables([untimed, read_table(fresh, "tokens")])
     if whole.num_rows:
-        pq.write_table(whole, fresh / f"{name}.parquet", compression="zstd")
+        pq.write_table(whole, fresh / "tokens.parquet", compression="zstd")
+    return flags
 
 
 def _differences(earlier: Path, fresh: Path) -> list[str]:

@@ -140,7 +140,9 @@ def read_rows(path: Path, row: type[R]) -> list[R]:
     if not path.is_file():
         return []
     rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), start=1):
+        if not line:
+            continue
         try:
             rows.append(row.model_validate_json(line))
         except ValidationError as error:

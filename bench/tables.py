@@ -32,7 +32,7 @@ SCHEMAS: Mapping[str, pa.Schema] = {
     ),
     "chunks": _schema(
         ("pass", _COUNT), ("chunk", _COUNT), ("n_samples", _COUNT), ("due_s", _REAL), ("start_s", _REAL),
-        ("service_s", _REAL),
+        ("service_s", _REAL), ("timed", pa.bool_()),
     ),
     "work": _schema(("part", _TEXT), ("macs", _COUNT), ("dense_macs", _COUNT), ("uncounted_ops", _TEXT)),
     "probes": _schema(("name", _TEXT), ("value", _REAL)),

@@ -31,6 +31,7 @@ from earmark.bench.metrics.gaps import (
     status_of,
 )
 from earmark.bench.metrics.resampling import (
+    WIDEST_LOG,
     Floats,
     Integers,
     Interval,
@@ -225,7 +226,10 @@ def _pair_intervals(
             math.log(bottom.rate / top.rate), math.hypot(se_b / bottom.rate, se_t / top.rate),
             np.log(b.rates / t.rates), np.hypot(b.standard_errors / b.rates, t.standard_errors / t.rates), level,
         )  # fmt: skip
-    if log_ratio is not None and log_ratio.low is not None and log_ratio.high is not None:
+    if log_ratio is None or log_ratio.low is None or log_ratio.high is None:
+        return intervals
+    ratio = math.log(bottom.rate / top.rate)
+    if max(abs(log_ratio.low - ratio), abs(log_ratio.high - ratio)) <= WIDEST_LOG:
         low, high = math.exp(log_ratio.low), math.exp(log_ratio.high)
         intervals["gap_ratio"] = Interval(low, high, level, log_ratio.method)
         intervals["gap_rel"] = Interval(low - 1, high - 1, level, log_ratio.method)

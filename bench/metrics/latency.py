@@ -70,8 +70,8 @@ def max_window_rtf(service_s: ArrayLike, due_s: ArrayLike, window_s: float = 10.
 class Emission:
     """One correctly recognized reference word and when it was shown, all in seconds from the recording's start.
 
-    ``end_s``: aligned end of the word. ``first_*`` and ``final_*``: when it was first shown, possibly in a partial,
-    and when it could no longer change. ``*_stream_s``: audio fed by then; ``*_wall_s``: wall time.
+    ``end_s``: aligned end of the word. ``first_*`` and ``final_*``: since when it has stood in its place of the
+    transcript, possibly in a partial, and when it could no longer change. ``*_stream_s``: audio fed by then; ``*_wall_s``: wall time.
     """
 
     end_s: float
@@ -106,7 +106,7 @@ def upl_final(words: Sequence[Emission]) -> list[float]:
 
 
 def upl_first(words: Sequence[Emission]) -> list[float]:
-    """As :func:`upl_final`, for the moment at which each word was first shown."""
+    """As :func:`upl_final`, for the moment since which each word has stood in its place."""
     return [1000 * (w.first_wall_s - w.end_s) for w in words]
 
 

@@ -82,11 +82,16 @@ _COMPUTE: tuple[tuple[str, str, Better, str], ...] = (
 _TIMING: tuple[tuple[str, str, Better, str], ...] = (
     ("rtf_streaming", "1", "lower", "processing time over audio, one stream, search included"),
     ("rtf_streaming_max_10s", "1", "lower", "largest rtf_streaming over any window of 10 s of audio"),
-    ("rtf_offline", "1", "lower", "processing time over audio, batched"),
+    ("rtf_offline", "1", "lower", "processing time over audio, each recording as a whole"),
 )
 _DELAYS: tuple[tuple[str, tuple[int, ...], Kind, str], ...] = (
     ("upl_final", (50, 90, 95, 99), "timing", "user-perceived latency, from the end of a word to its final text"),
-    ("upl_first", (50, 90), "timing", "delay from the end of a word to its first appearance"),
+    (
+        "upl_first",
+        (50, 90),
+        "timing",
+        "delay from the end of a word to the moment since which it has stood in its place",
+    ),
     ("emission", (50, 90), "quality", "audio heard past the end of a word when its text was final, compute left out"),
     ("first_token", (50, 90), "timing", "delay from the start of speech to the first text of the stream"),
     ("finalize", (50, 90), "timing", "delay from the end of the audio to the last result of the stream"),

@@ -21,6 +21,8 @@ Method: TypeAlias = Literal["auto", "bootstrap-t", "percentile"]
 
 STUDENTIZE_BELOW = 50
 """With fewer speakers than this, percentile intervals are too short and bootstrap-t is used."""
+WIDEST_LOG = 3.0
+"""A studentized bound on a logarithm further away than this (a factor of 20) is an accident of a tiny sample."""
 _BLOCK_ENTRIES = 1_000_000
 
 

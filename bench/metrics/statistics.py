@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 
 from earmark.bench.api import InputError
 from earmark.bench.metrics.resampling import (
+    WIDEST_LOG,
     Floats,
     Integers,
     Interval,
@@ -128,7 +129,8 @@ def speaker_bootstrap(
 
     ``auto`` is bootstrap-t on the logarithm of the rate below 50 speakers and the percentile interval from there.
     Replicates without errors or without spread have no studentized value: they are left out, and where they are
-    more than one tail of the interval, the percentile interval is given instead. Without any error the interval runs
+    more than one tail of the interval, or a bound is over 20 times away from the rate (a handful of speakers, one of
+    whom hardly varies), the percentile interval is given instead. Without any error the interval runs
     from 0 to the rule of three, -ln(1 - level) / sum n, times ``zero_design_effect`` (see :func:`design_effect`; it
     must come from elsewhere, as no errors show no clustering). Below two speakers it is undefined.
     """
@@ -146,7 +148,8 @@ def speaker_bootstrap(
             logs, log_ses = np.log(drawn.rates), drawn.standard_errors / drawn.rates
         found = studentized_interval(math.log(rate), se / rate, logs, log_ses, level)
         if found is not None and found.low is not None and found.high is not None:
-            return Interval(math.exp(found.low), math.exp(found.high), level, found.method)
+            if max(abs(found.low - math.log(rate)), abs(found.high - math.log(rate))) <= WIDEST_LOG:
+                return Interval(math.exp(found.low), math.exp(found.high), level, found.method)
     return percentile_interval(drawn.rates, level)
 
 

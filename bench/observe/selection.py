@@ -10,6 +10,7 @@ from earmark.bench.api import Corpus, InputError
 from earmark.bench.corpora.schema import metadata, select_split
 from earmark.bench.metrics.normalize import normalize
 from earmark.bench.observe.settings import timed_ids
+from earmark.bench.observe.trials import check_speakers
 from earmark.bench.planning import Planned
 
 VOCABULARY_NORMALIZER = "basic-1"
@@ -19,10 +20,14 @@ def select_rows(corpus: Corpus, cell: Planned, *, only_timed: bool = False) -> l
     """The cell's rows in order of id.
 
     A limit draws whole speakers' recordings evenly: it goes round the speakers (in an order drawn by hash), one
-    recording each, until it is reached. ``only_timed`` keeps the recordings whose timing is measured.
+    recording each, until it is reached. Verification takes recordings with a speaker only. ``only_timed`` keeps the recordings whose timing is measured.
     """
     split = select_split(corpus, cell.split)
     rows = [row for row in split.rows if not _excluded(row, cell.exclude)]
+    if cell.task == "verification" and not any(row["speaker"] for row in rows):
+        check_speakers([], f"corpus {corpus.name}, split {cell.split}")
+    if cell.task == "verification":
+        rows = [row for row in rows if row["speaker"]]
     if not rows:
         excluded = ", ".join(f"{column} = {' or '.join(values)}" for column, values in cell.exclude.items())
         raise InputError(

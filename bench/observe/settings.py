@@ -23,6 +23,10 @@ N_CROSS_CHECKED = 3
 """Recordings whose claimed MACs are held against a dispatch-mode count, outside the timed passes."""
 
 
+class Misbehaved(Exception):
+    """A model broke a promise while it was observed: its cell fails, and nobody's input is at fault."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """The circumstances of one cell, as far as observing goes."""

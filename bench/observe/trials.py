@@ -17,6 +17,8 @@ from earmark.bench.api import InputError
 
 MIN_SPEAKERS = 3
 MAX_NONTARGETS = 200_000
+MAX_RECORDINGS = 32
+"""Recordings of one speaker that enter target trials, at most: 496 pairs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +69,10 @@ def build_trials(voices: Sequence[Voice], *, seed: int, max_nontargets: int = MA
 
 
 def _targets(voices: Sequence[Voice]) -> Iterator[Trial]:
-    """All pairs of a speaker; only those across texts, where the speaker has any."""
+    """The pairs of a speaker, those across texts where the speaker has any; of very many, as many as of everybody."""
     for group in _by_speaker(voices).values():
-        pairs = list(itertools.combinations(group, 2))
+        drawn = sorted(group, key=lambda voice: _rank(0, voice.utterance_id))[:MAX_RECORDINGS]
+        pairs = list(itertools.combinations(sorted(drawn, key=lambda voice: voice.utterance_id), 2))
         across = [pair for pair in pairs if pair[0].text != pair[1].text]
         for enroll, test in across or pairs:
             yield _trial(enroll, test, pairing="same speaker")
@@ -110,11 +113,16 @@ def _sampled(voices: list[Voice], across_texts: bool, seed: int, at_most: int) -
     rings: dict[str | None, list[Voice]] = defaultdict(list)
     for voice in sorted(voices, key=lambda voice: _rank(seed, voice.utterance_id)):
         rings[voice.gender].append(voice)
+    seen: set[frozenset[str]] = set()  # a ring shorter than the reach would meet itself again
     for ring in rings.values():
         for place, enroll in enumerate(ring):
             following = itertools.islice(itertools.chain(ring[place + 1 :], ring[:place]), 50 * each)
             eligible = (other for other in following if _eligible(enroll, other, across_texts))
-            yield from ((enroll, other) for other in itertools.islice(eligible, each))
+            for other in itertools.islice(eligible, each):
+                pair = frozenset((enroll.utterance_id, other.utterance_id))
+                if pair not in seen:
+                    seen.add(pair)
+                    yield enroll, other
 
 
 def _eligible(enroll: Voice, test: Voice, across_texts: bool) -> bool:

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from earmark.bench.api import CountsWork, InputError, SpeakerEmbedder
+from earmark.bench.api import CountsWork, SpeakerEmbedder
 from earmark.bench.observe.compute import count_macs
 from earmark.bench.observe.settings import (
     N_CROSS_CHECKED,
     Advance,
+    Misbehaved,
     Recording,
     Settings,
     hear,
@@ -36,12 +37,11 @@ if TYPE_CHECKING:
 def observe(
     model: SpeakerEmbedder, rows: Sequence[Mapping[str, Any]], settings: Settings, writer: Writer, advance: Advance
 ) -> list[str]:
-    """Observe an embedder on corpus rows; returns flags for the cell."""
-    spoken = [row for row in rows if row["speaker"]]
-    vectors, flags = _embed_all(model, spoken, settings, writer, advance)
-    flags |= _cross_check_work(model, spoken[:N_CROSS_CHECKED], settings, writer)
+    """Observe an embedder on corpus rows, all of which name a speaker; returns flags for the cell."""
+    vectors, flags = _embed_all(model, rows, settings, writer, advance)
+    flags |= _cross_check_work(model, rows[:N_CROSS_CHECKED], settings, writer)
     if not settings.timing_only:
-        flags |= _try_all(spoken, vectors, settings, writer)
+        flags |= _try_all(rows, vectors, settings, writer)
     write_parameter_count(model, writer)
     return sorted(flags)
 
@@ -80,7 +80,7 @@ def _embed_all(
     for number in range(settings.passes):
         for row in rows if number == 0 else again:
             recording = hear(row, settings, rate_hz)
-            vector, service_s = _embed_one(model, recording, settings, writer, number)
+            vector, service_s = _embed_one(model, recording, settings, writer, number, timed=row["id"] in timed)
             if not np.allclose(vectors.setdefault(recording.utterance_id, vector), vector, atol=1e-5):
                 flags.add("nondeterministic")
             if number == 0:
@@ -91,7 +91,7 @@ def _embed_all(
 
 
 def _embed_one(
-    model: SpeakerEmbedder, recording: Recording, settings: Settings, writer: Writer, number: int
+    model: SpeakerEmbedder, recording: Recording, settings: Settings, writer: Writer, number: int, *, timed: bool
 ) -> tuple[NDArray[np.float64], float]:
     before = dict(model.work()) if isinstance(model, CountsWork) else {}
     service_s, vector = stopwatch(synchronizer(settings.device), partial(_embed, model, recording))
@@ -103,6 +103,7 @@ def _embed_one(
         "chunks",
         utterance_id=recording.utterance_id,
         **{"pass": number},
+        timed=timed,
         chunk=0,
         n_samples=len(recording.samples),
         due_s=recording.audio_s,
@@ -122,11 +123,7 @@ def _unit(vector: NDArray[np.float32], recording: Recording) -> NDArray[np.float
     exact = vector.astype(np.float64)
     norm = float(np.linalg.norm(exact))
     if not np.isfinite(norm) or norm == 0.0:
-        raise InputError(
-            f"the embedding has norm {norm}",
-            where=f"utterance {recording.utterance_id}",
-            fix="mend the model or the audio",
-        )
+        raise Misbehaved(f"utterance {recording.utterance_id}: the embedding has norm {norm}")
     return exact / norm
 
 

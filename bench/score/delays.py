@@ -1,11 +1,12 @@
 """Scores when a recognizer's words came: latencies on the paced stream, and real-time factors.
 
-Only recordings that were streamed in every pass are timed. With virtual pacing each chunk's service time is its median
+Only recordings marked as timed count: those drawn to be streamed in every pass. With virtual pacing each chunk's service time is its median
 over the passes, replayed against the schedule; with real pacing a chunk ends at its median measured time.
 """
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from earmark.bench import clock
 from earmark.bench.metrics import latency
@@ -29,7 +32,11 @@ N_REPLICATES = 1000
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """One timed recording: its chunks' due, service and end times (n,), and its words that were recognized."""
+    """One timed recording: its chunks' due, service and end times (n,), and its words that were recognized.
+
+    ``n_words`` counts the reference words, ``n_placed`` those whose times are known (all of them or none), ``words`` are
+    those recognized. ``has_times`` says whether the start of speech is known.
+    """
 
     utterance_id: str
     audio_s: float
@@ -38,8 +45,10 @@ class Timed:
     end_s: np.ndarray[Any, np.dtype[np.float64]]
     times: latency.StreamTimes
     words: tuple[latency.Emission, ...]
-    n_reference: int
+    n_words: int
+    n_placed: int
     n_revisions: int
+    has_times: bool
 
 
 def score_delays(sheet: Sheet, folder: Path) -> Iterator[Measurement]:
@@ -50,9 +59,12 @@ def score_delays(sheet: Sheet, folder: Path) -> Iterator[Measurement]:
     yield from _real_time_factors(sheet, timed)
     yield from _stream_rows(sheet, timed)
     yield from _word_rows(sheet, timed)
-    n_words = sum(t.n_reference for t in timed)
+    yield from _revision_row(sheet, timed)
+
+
+def _revision_row(sheet: Sheet, timed: Sequence[Timed]) -> Iterator[Measurement]:
+    n_words, revisions = sum(t.n_words for t in timed), sum(t.n_revisions for t in timed)
     if n_words:
-        revisions = sum(t.n_revisions for t in timed)
         yield sheet.row(
             "partial_revisions_per_word", revisions / n_words, numerator=revisions, denominator=n_words,
             n=len(timed), n_unit="streams", normalizer=sheet.normalizer,
@@ -73,17 +85,20 @@ def _real_time_factors(sheet: Sheet, timed: Sequence[Timed]) -> Iterator[Measure
 
 
 def _stream_rows(sheet: Sheet, timed: Sequence[Timed]) -> Iterator[Measurement]:
-    streams = [t.times for t in timed]
-    first = [[ms] for ms in latency.first_token(streams)]
-    yield from _percentiles(sheet, "first_token", (50, 90), first, n_unit="streams")
-    last = [[ms] for ms in latency.finalize(streams)]
+    """First text and last result of each stream; the first counts from the start of speech, where that is known."""
+    placed = [t for t in timed if t.has_times]
+    first = [[ms] for ms in latency.first_token([t.times for t in placed or timed])]
+    fields: dict[str, Any] = {"n_unit": "streams", "coverage": len(placed or timed) / len(timed)}
+    flags = [] if placed else ["from_start_of_recording"]
+    yield from _percentiles(sheet, "first_token", (50, 90), first, flags=flags, **fields)
+    last = [[ms] for ms in latency.finalize([t.times for t in timed])]
     yield from _percentiles(sheet, "finalize", (50, 90), last, n_unit="streams")
 
 
 def _word_rows(sheet: Sheet, timed: Sequence[Timed]) -> Iterator[Measurement]:
     """Delays of the words that were recognized, by recording, with the share of words they speak for."""
-    n_reference = sum(t.n_reference for t in timed)
-    covered = latency.coverage(sum(len(t.words) for t in timed), n_reference)
+    n_placed = sum(t.n_placed for t in timed)
+    covered = latency.coverage(sum(len(t.words) for t in timed), n_placed)
     kinds = (
         ("upl_final", (50, 90, 95, 99), latency.upl_final),
         ("upl_first", (50, 90), latency.upl_first),
@@ -95,9 +110,9 @@ def _word_rows(sheet: Sheet, timed: Sequence[Timed]) -> Iterator[Measurement]:
         if values:
             yield from _percentiles(sheet, name, percentiles, values, **fields)
             continue
-        reason = "no word was recognized" if n_reference else "the corpus has no word times"
+        reason = "no word was recognized" if n_placed else "the corpus has no word times that fit its texts"
         for q in percentiles:
-            yield sheet.missing(f"{name}_p{q}", "insufficient" if n_reference else "unsupported", reason, **fields)
+            yield sheet.missing(f"{name}_p{q}", "insufficient" if n_placed else "unsupported", reason, **fields)
 
 
 def _percentiles(
@@ -128,20 +143,26 @@ def _percentiles(
 
 
 def _timed(sheet: Sheet, folder: Path) -> Iterator[Timed]:
-    chunks = _grouped(read_table(folder, "chunks").to_pylist())
-    tokens = _grouped(row for row in read_table(folder, "tokens").to_pylist() if row["pass"] == 0)
-    spoken = _grouped(read_table(folder, "reference_words").to_pylist())
-    utterances = read_table(folder, "utterances").to_pylist()
-    n_passes = max((1 + row["pass"] for rows in chunks.values() for row in rows), default=0)
-    for row in utterances:
+    chunks = read_table(folder, "chunks")
+    chunks = chunks.filter(chunks["timed"])
+    names = pc.unique(chunks["utterance_id"])
+    by_name = _grouped(chunks)
+    tokens, words = read_table(folder, "tokens"), read_table(folder, "reference_words")
+    said = _grouped(_of(tokens.filter(pc.equal(tokens["pass"], 0)), names))
+    spoken = _grouped(_of(words, names))
+    for row in _of(read_table(folder, "utterances"), names).to_pylist():
         name = row["utterance_id"]
-        if 1 + max((chunk["pass"] for chunk in chunks.get(name, ())), default=-1) == n_passes > 0:
-            yield _one(sheet, row, chunks[name], tokens.get(name, []), spoken.get(name, []))
+        yield _one(sheet, row, by_name[name], said.get(name, []), spoken.get(name, []))
 
 
-def _grouped(rows: Any) -> dict[str, list[dict[str, Any]]]:
+def _of(table: pa.Table, names: pa.Array) -> pa.Table:
+    """The rows of some recordings; the others of a large corpus never become Python objects."""
+    return table.filter(pc.is_in(table["utterance_id"], value_set=names))
+
+
+def _grouped(table: pa.Table) -> dict[str, list[dict[str, Any]]]:
     groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for row in rows:
+    for row in table.to_pylist():
         groups[row["utterance_id"]].append(row)
     return groups
 
@@ -162,10 +183,21 @@ def _one(
         first_token_wall_s=float(end_s[min(seen)]) if seen else None,
         last_result_wall_s=float(end_s[-1]),
     )
-    words, n_reference = _emissions(sheet, utterance, tokens, spoken, due_s, end_s)
-    n_revisions = latency.count_revisions(transcripts(tokens, len(due_s)))
+    reference = normalize(utterance["reference"], sheet.normalizer).split()
+    screens = transcripts(tokens, len(due_s))
+    placed = _placed(sheet, reference, spoken)
     return Timed(
-        utterance["utterance_id"], utterance["audio_s"], due_s, service_s, end_s, times, words, n_reference, n_revisions
+        utterance_id=utterance["utterance_id"],
+        audio_s=utterance["audio_s"],
+        due_s=due_s,
+        service_s=service_s,
+        end_s=end_s,
+        times=times,
+        words=_emissions(sheet, placed, _said(tokens, screens), due_s, end_s),
+        n_words=len(reference),
+        n_placed=len(placed),
+        n_revisions=latency.count_revisions(screens),
+        has_times=bool(spoken),
     )
 
 
@@ -182,39 +214,35 @@ def _chunk_times(sheet: Sheet, chunks: Sequence[Mapping[str, Any]]) -> tuple[Any
     return due_s, typical, clock.replay(due_s, typical)[1]
 
 
+def _placed(sheet: Sheet, reference: Sequence[str], spoken: Sequence[Mapping[str, Any]]) -> list[tuple[str, float]]:
+    """The normalized reference words with their ends in seconds; none where the timed words are other ones."""
+    words = _normalized_words(sheet, [(word["word"], word["end_s"]) for word in spoken])
+    return words if [word for word, _ in words] == list(reference) else []
+
+
 def _emissions(
     sheet: Sheet,
-    utterance: Mapping[str, Any],
-    tokens: Sequence[Mapping[str, Any]],
-    spoken: Sequence[Mapping[str, Any]],
+    placed: Sequence[tuple[str, float]],
+    said: Sequence[tuple[str, tuple[int, int]]],
     due_s: Any,
     end_s: Any,
-) -> tuple[tuple[latency.Emission, ...], int]:
-    """The reference words recognized, with the chunks that first showed and that finished them; and how many there are.
-
-    Nothing for an utterance whose words have no times, or whose normalized text is not that of its words.
-    """
-    reference = _normalized_words(sheet, [(word["word"], word) for word in spoken])
-    if not reference or [w for w, _ in reference] != normalize(utterance["reference"], sheet.normalizer).split():
-        return (), 0
-    said = _normalized_words(sheet, _said(tokens))
-    text = " ".join(word for word, _ in said)
-    if text.split() != normalize(utterance["hypothesis_raw"], sheet.normalizer).split():
-        return (), 0
+) -> tuple[latency.Emission, ...]:
+    """The reference words that were recognized, with the chunks that showed them for good and that finished them."""
+    heard = _normalized_words(sheet, said)
     found = []
-    for step in align_words(" ".join(word for word, _ in reference), text):
+    for step in align_words(" ".join(word for word, _ in placed), " ".join(word for word, _ in heard)):
         if step.op == "equal" and step.reference_index is not None and step.hypothesis_index is not None:
-            word, (first, final) = reference[step.reference_index][1], said[step.hypothesis_index][1]
+            first, final = heard[step.hypothesis_index][1]
             found.append(
                 latency.Emission(
-                    end_s=word["end_s"],
+                    end_s=placed[step.reference_index][1],
                     first_stream_s=float(due_s[first]),
                     final_stream_s=float(due_s[final]),
                     first_wall_s=float(end_s[first]),
                     final_wall_s=float(end_s[final]),
                 )
             )
-    return tuple(found), len(reference)
+    return tuple(found)
 
 
 def _normalized_words(sheet: Sheet, words: Sequence[tuple[str, Any]]) -> list[tuple[str, Any]]:
@@ -222,21 +250,27 @@ def _normalized_words(sheet: Sheet, words: Sequence[tuple[str, Any]]) -> list[tu
     return [(part, carried) for word, carried in words for part in normalize(word, sheet.normalizer).split()]
 
 
-def _said(tokens: Sequence[Mapping[str, Any]]) -> list[tuple[str, tuple[int, int]]]:
-    """The final words with the chunks that first showed and that finished each."""
+def _said(tokens: Sequence[Mapping[str, Any]], screens: Sequence[Sequence[str]]) -> list[tuple[str, tuple[int, int]]]:
+    """The final words, each with the chunk since which it has stood in its place and the chunk that made it final.
+
+    Tokens join to a text and the text splits into words, however the tokens were cut.
+    """
     final = sorted((t for t in tokens if t["final"] and t["kind"] == "text"), key=lambda t: t["index"])
-    shown: dict[tuple[int, str], int] = {}
-    for token in sorted(tokens, key=lambda t: t["chunk"]):
-        shown.setdefault((token["index"], token["text"]), token["chunk"])
-    words: list[tuple[str, tuple[int, int]]] = []
-    for token in final:
-        first, last = shown[token["index"], token["text"]], token["chunk"]
-        if words and not token["text"].startswith(" "):
-            text, (first_before, last_before) = words.pop()
-            words.append((text + token["text"], (max(first_before, first), max(last_before, last))))
-        else:
-            words.append((token["text"].strip(), (first, last)))
+    text = "".join(token["text"] for token in final)
+    chunk_of = [token["chunk"] for token in final for _ in token["text"]]
+    words = []
+    for place, found in enumerate(re.finditer(r"\S+", text)):
+        last: int = max(chunk_of[found.start() : found.end()])
+        words.append((found.group(), (_standing_since(found.group(), place, last, screens), last)))
     return words
+
+
+def _standing_since(word: str, place: int, last: int, screens: Sequence[Sequence[str]]) -> int:
+    """The first of the chunks up to ``last`` from which on the word stood at this place of every screen."""
+    first = last
+    while first > 0 and place < len(screens[first - 1]) and screens[first - 1][place] == word:
+        first -= 1
+    return first
 
 
 def transcripts(tokens: Sequence[Mapping[str, Any]], n_chunks: int) -> list[list[str]]:

@@ -15,7 +15,7 @@ from earmark.bench.metrics.statistics import percentile_interval, speaker_bootst
 from earmark.bench.rows import Measurement
 from earmark.bench.score.measure import Sheet
 from earmark.bench.score.schemes import Scheme
-from earmark.bench.score.words import gap_rows, too_small
+from earmark.bench.score.words import gap_rows, no_scheme, too_small
 from earmark.bench.tables import read_table
 
 N_REPLICATES = 500
@@ -70,6 +70,7 @@ def score_voices(sheet: Sheet, folder: Path, schemes: Sequence[Scheme], *, gaps:
     trials = Trials.read(folder)
     if not trials.both_sides:
         yield sheet.missing("eer", "insufficient", "the list needs target and non-target trials")
+        yield sheet.missing("eer_gap_rel", "insufficient", "there is no error rate to compare", cohort="*")
         return
     targets, others = trials.scores[trials.is_target], trials.scores[~trials.is_target]
     drawn = verification.eer_bootstrap(
@@ -88,21 +89,21 @@ def score_voices(sheet: Sheet, folder: Path, schemes: Sequence[Scheme], *, gaps:
     yield sheet.row("eer_hull", verification.equal_error_rate_hull(targets, others), **fields)
     for name, prior in (("min_dcf_p01", 0.01), ("min_dcf_p05", 0.05)):
         yield sheet.row(name, verification.min_dcf(targets, others, prior), **fields)
-    if gaps:
-        for scheme in schemes:
-            yield from _cohort_rows(sheet, trials, scheme)
+    if gaps and not schemes:
+        yield sheet.missing("eer_gap_rel", "unsupported", no_scheme(trials.speakers), cohort="*")
+    for scheme in schemes if gaps else ():
+        yield from _cohort_rows(sheet, trials, scheme)
 
 
 def score_embedding_time(sheet: Sheet, folder: Path) -> Iterator[Measurement]:
     """The real-time factor of embedding one recording at a time, each at its median over the passes."""
-    chunks = read_table(folder, "chunks").to_pylist()
-    n_passes = 1 + max((row["pass"] for row in chunks), default=0)
+    chunks = read_table(folder, "chunks")
     services: dict[str, list[float]] = {}
     audio: dict[str, float] = {}
-    for row in chunks:
+    for row in chunks.filter(chunks["timed"]).to_pylist():
         services.setdefault(row["utterance_id"], []).append(row["service_s"])
         audio[row["utterance_id"]] = row["due_s"]
-    timed = sorted(name for name, found in services.items() if len(found) == n_passes)
+    timed = sorted(services)
     spent, heard = [float(np.median(services[name])) for name in timed], [audio[name] for name in timed]
     if timed:
         interval = speaker_bootstrap(spent, heard, seed=sheet.seed("rtf_offline"), method="percentile")

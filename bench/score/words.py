@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,14 +29,29 @@ class Texts:
         return cls(utterances, references, [normalize(row["hypothesis_raw"], normalizer) for row in utterances])
 
     @property
-    def has_speakers(self) -> bool:
-        return all(row["speaker"] for row in self.utterances)
+    def speakers(self) -> set[str]:
+        return {row["speaker"] for row in self.utterances if row["speaker"]}
+
+    @property
+    def n_unnamed(self) -> int:
+        """Utterances whose speaker nobody named."""
+        return sum(not row["speaker"] for row in self.utterances)
 
     @property
     def units(self) -> list[str]:
-        """What is resampled: the speaker, or the utterance where the corpus names none."""
-        key = "speaker" if self.has_speakers else "utterance_id"
-        return [row[key] for row in self.utterances]
+        """What is resampled: the speaker, or the utterance by itself where none is named."""
+        return [row["speaker"] or f"utterance {row['utterance_id']}" for row in self.utterances]
+
+    @property
+    def resampled(self) -> str:
+        """What :attr:`units` are, in words."""
+        if not self.n_unnamed:
+            return "speakers"
+        return "speakers and unnamed utterances" if self.speakers else "utterances"
+
+    @property
+    def flags(self) -> list[str]:
+        return [f"unnamed_utterances:{self.n_unnamed}"] if self.n_unnamed and self.speakers else []
 
 
 def score_words(sheet: Sheet, texts: Texts, schemes: Sequence[Scheme], *, gaps: bool) -> Iterator[Measurement]:
@@ -49,15 +64,20 @@ def score_words(sheet: Sheet, texts: Texts, schemes: Sequence[Scheme], *, gaps: 
     interval = _interval(sheet, texts, "cer", _sums(texts.units, characters))
     yield _rate_row(sheet, texts, "cer", sum(characters, WordErrors()), interval)
     yield from _kinds(sheet, texts, total)
-    if not texts.has_speakers:
-        return
-    mean = speaker_mean_rate(sums.errors, sums.units)
+    named = _among(sums, texts.speakers)
+    mean = speaker_mean_rate(named.errors, named.units) if named.speakers else None
     if mean is not None:
-        n = len(sums.speakers)
+        n = len(named.speakers)
         yield sheet.row("wer_speaker_mean", mean, n=n, n_unit="speakers", n_speakers=n, normalizer=sheet.normalizer)
-    if gaps:
-        for scheme in schemes:
-            yield from _cohort_rows(sheet, scheme, sums)
+    if gaps and not schemes:
+        yield sheet.missing("gap_rel", "unsupported", no_scheme(texts.speakers), cohort="*")
+    for scheme in schemes if gaps else ():
+        yield from _cohort_rows(sheet, scheme, sums)
+
+
+def no_scheme(speakers: Collection[str]) -> str:
+    """Why a cell has no cohorts at all."""
+    return "no column of the metadata makes cohorts" if speakers else "the corpus names no speakers"
 
 
 def _sums(units: Sequence[str], errors: Sequence[WordErrors]) -> SpeakerSums:
@@ -66,8 +86,7 @@ def _sums(units: Sequence[str], errors: Sequence[WordErrors]) -> SpeakerSums:
 
 def _interval(sheet: Sheet, texts: Texts, name: str, sums: SpeakerSums) -> Interval:
     interval = speaker_bootstrap(sums.errors, sums.units, seed=sheet.seed(name))
-    over = "speakers" if texts.has_speakers else "utterances"
-    return replace(interval, method=f"{interval.method} over {over}")
+    return replace(interval, method=f"{interval.method} over {texts.resampled}")
 
 
 def _rate_row(sheet: Sheet, texts: Texts, name: str, total: WordErrors, interval: Interval) -> Measurement:
@@ -76,8 +95,9 @@ def _rate_row(sheet: Sheet, texts: Texts, name: str, total: WordErrors, interval
         "denominator": total.reference_words,
         "n": len(texts.utterances),
         "n_unit": "utterances",
-        "n_speakers": len(set(texts.units)) if texts.has_speakers else None,
+        "n_speakers": len(texts.speakers) or None,
         "normalizer": sheet.normalizer,
+        "flags": texts.flags,
     }
     if total.rate is None:
         return sheet.missing(name, "insufficient", "the references hold no words", **fields)
@@ -101,7 +121,7 @@ def _cohort_rows(sheet: Sheet, scheme: Scheme, sums: SpeakerSums) -> Iterator[Me
     if scheme.problem:
         yield sheet.missing("wer", "unsupported", scheme.problem, scheme=scheme.name, cohort="*")
         return
-    known = _labelled(sums, scheme)
+    known = _among(sums, scheme.cohort_of)
     labels = [scheme.cohort_of[speaker] for speaker in known.speakers]
     seed = sheet.seed("wer", scheme.name)
     for cohort in cohort_rates(known, labels, seed=seed):
@@ -111,9 +131,9 @@ def _cohort_rows(sheet: Sheet, scheme: Scheme, sums: SpeakerSums) -> Iterator[Me
     yield from _bottom_shares(sheet, scheme, gap, known, labels)
 
 
-def _labelled(sums: SpeakerSums, scheme: Scheme) -> SpeakerSums:
-    """The speakers who are in a cohort at all."""
-    at = [place for place, speaker in enumerate(sums.speakers) if speaker in scheme.cohort_of]
+def _among(sums: SpeakerSums, speakers: Collection[str]) -> SpeakerSums:
+    """The sums of some of the speakers."""
+    at = [place for place, speaker in enumerate(sums.speakers) if speaker in speakers]
     speakers = tuple(sums.speakers[place] for place in at)
     return SpeakerSums(speakers, sums.errors[at], sums.units[at], sums.n_utterances[at])
 

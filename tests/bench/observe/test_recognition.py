@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from earmark.bench.api import InputError, Token, Update
+from earmark.bench.api import Token, Update
 from earmark.bench.clock import ChunkEvent
 from earmark.bench.observe.recognition import check_claims, reference_text, token_rows
+from earmark.bench.observe.settings import Misbehaved
 from earmark.bench.score.delays import transcripts
 
 
@@ -69,7 +70,7 @@ def test_a_claim_beyond_the_audio_is_refused() -> None:
     honest = events(Update(final=(Token(" a", audio_s=0.1),)), Update())
     check_claims(token_rows(honest), honest, "u")
     early = events(Update(final=(Token(" a", audio_s=0.2),)), Update())
-    with pytest.raises(InputError, match=r"claims 0\.200 s of audio, 0\.100 s had been fed"):
+    with pytest.raises(Misbehaved, match=r"claims 0\.200 s of audio, 0\.100 s had been fed"):
         check_claims(token_rows(early), early, "u")
 
 

@@ -65,10 +65,25 @@ def test_a_drawn_list_is_balanced_over_speakers() -> None:
 
 
 def test_a_large_corpus_is_sampled_without_listing_its_pairs() -> None:
-    """80 recordings, 160 trials: each recording enrolls twice."""
+    """80 recordings that enroll twice each: 160 trials, less the few that were met from the other side."""
     trials = impostors(40, 2, 160)
-    assert set(Counter(t.enroll.utterance_id for t in trials).values()) == {2}
-    assert len({frozenset((t.enroll.utterance_id, t.test.utterance_id)) for t in trials}) > 140
+    pairs = [frozenset((t.enroll.utterance_id, t.test.utterance_id)) for t in trials]
+    assert len(pairs) == len(set(pairs))
+    assert 140 < len(trials) <= 160
+    assert {name for pair in pairs for name in pair} == {voice.utterance_id for voice in voices(40, 2)}
+
+
+def test_a_ring_shorter_than_the_reach_gives_no_pair_twice() -> None:
+    few = [Voice(f"m{k}", f"m{k}", f"text {k}", "m") for k in range(4)]
+    many = [Voice(f"f{k}", f"f{k}", f"text {k}", "f") for k in range(60)]
+    trials = build_trials([*few, *many], seed=0, max_nontargets=64 * 7)
+    pairs = [frozenset((t.enroll.utterance_id, t.test.utterance_id)) for t in trials]
+    assert len(pairs) == len(set(pairs))
+
+
+def test_a_speaker_with_very_many_recordings_has_no_more_targets_than_others_could() -> None:
+    crowd = [Voice(f"a{k:03}", "a", f"text {k}") for k in range(200)]
+    assert sum(t.target for t in build_trials(crowd, seed=0)) == 32 * 31 // 2
 
 
 @pytest.mark.parametrize(("n_speakers", "n_texts"), [(2, 2), (10, 1), (0, 0)])
