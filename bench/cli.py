@@ -54,14 +54,14 @@ def run(
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
 ) -> None:
     """Run a suite: observe, score, store the tables and build the page."""
-    from earmark.bench import board
+    from earmark.bench import board, ledger
     from earmark.bench import run as runner
     from earmark.bench.preflight import Request
 
     request = Request(
         suite=suite, corpus=corpus, plugins=_names(plugins), plugin_files=tuple(plugin), seeds=_numbers(seeds),
         device=_names(device), limit=limit, overrides=tuple(set_), results=results, new=new, real_time=real_time,
-        quiet=quiet, command=runner.command_line(),
+        quiet=quiet, command=ledger.command_line(),
     )  # fmt: skip
     outcome = runner.run_suite(request, say=_note)
     page = results / "board" / "index.html"

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from earmark.bench.api import InputError, ModelSpec
 from earmark.bench.registry import unknown
-from earmark.bench.suite import Block, Circumstances, Measure, MetricGroup, Pacing, Suite, Train
+from earmark.bench.suite import Block, Circumstances, Measure, MetricGroup, Suite, Train
 
 
 class Planned(Block):
@@ -35,7 +35,7 @@ class Planned(Block):
     device: str
     threads: int
     chunk_ms: int | None
-    pacing: Pacing
+    pacing: Literal["virtual", "real", "offline"]
     passes: int
     timing_recordings: int | None
     limit: int | None

@@ -28,7 +28,11 @@ PACKAGES = (
     "torchaudio",
 )
 _ROOT = Path(__file__).resolve().parent
-_OBSERVING = ("observe", "clock.py", "corpora/audio.py", "corpora/conditions.py")
+_OBSERVING = (
+    "observe", "clock.py", "tables.py", "executors/worker.py", "corpora/audio.py", "corpora/conditions.py",
+    "corpora/schema.py",
+)  # fmt: skip
+_DECODING = ("numpy", "scipy", "soundfile")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +102,17 @@ def plugin_digest(plugin: registry.Plugin) -> str:
     blocks = sorted((_ROOT.parent / "models" / "_blocks").rglob("*.py"))
     shared = store.tree_digest(blocks, _ROOT.parent)
     required = [[name, _version(name)] for name in plugin.spec.requires]
-    return hashlib.sha256(json.dumps([own, shared, required, _version("torch")]).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps([own, shared, required, plugin.version, _version("torch")]).encode()).hexdigest()[
+        :16
+    ]
 
 
 def harness_digest() -> str:
-    """Digest of the code that turns a model and a recording into observations."""
+    """Digest of the code, and the packages below it, that turn a model and a recording into observations."""
     paths = [_ROOT / name for name in _OBSERVING]
     files = [file for path in paths for file in ([path] if path.is_file() else path.rglob("*.py"))]
-    return store.tree_digest(files, _ROOT)
+    below = [[name, _version(name)] for name in _DECODING]
+    return hashlib.sha256(json.dumps([store.tree_digest(files, _ROOT), below]).encode()).hexdigest()[:16]
 
 
 def _machine_name() -> str:

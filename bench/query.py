@@ -132,9 +132,7 @@ def _explain(folders: Sequence[RunFolder], error: duckdb.Error) -> InputError:
             folder.read_run(), folder.read_cells(), folder.read_measurements()
     except InputError as exact:
         return exact
-    return InputError(
-        f"can't be read: {str(error).splitlines()[0]}", where="results", fix="restore the file or run again"
-    )
+    return InputError(f"can't be read: {str(error).splitlines()[0]}", where="results", fix="restore it or run again")
 
 
 # --- finding runs -------------------------------------------------------------------------------------------------

@@ -134,11 +134,19 @@ def missing(spec: Spec) -> list[str]:
 
 
 def folder_of(plugin: Plugin) -> tuple[Path, ...]:
-    """The source files that make up a plugin, for its digest."""
-    origin = Path(str(sys.modules[plugin.module].__file__))
-    if origin.name != "__init__.py":
-        return (origin,)
-    return tuple(sorted(p for p in origin.parent.rglob("*") if p.is_file() and "__pycache__" not in p.parts))
+    """The files that make up a plugin, for its digest: the modules of SPEC and entry, with the packages they lie in."""
+    entry = importlib.util.find_spec(plugin.spec.entry.partition(":")[0])
+    origins = {Path(str(sys.modules[plugin.module].__file__))}
+    if entry is not None and entry.origin is not None:
+        origins.add(Path(entry.origin))
+    return tuple(sorted({path.resolve() for origin in origins for path in _around(origin)}))
+
+
+def _around(origin: Path) -> Iterator[Path]:
+    if not (origin.parent / "__init__.py").is_file():
+        yield origin
+        return
+    yield from (p for p in origin.parent.rglob("*") if p.is_file() and "__pycache__" not in p.parts)
 
 
 def _specs(found: Found | None) -> Iterator[Spec]:

@@ -151,6 +151,7 @@ class Run(Row):
     suite_digest: str
     plan_digest: str
     normalizer: str
+    reuses_quality: bool = False
     started_at: str
     finished_at: str | None = None
     complete: bool = False

@@ -21,7 +21,7 @@ from pydantic import BaseModel, ValidationError
 
 from earmark.bench.api import InputError
 from earmark.bench.disk import sha256_of, write_atomic
-from earmark.bench.planning import Planned
+from earmark.bench.planning import Planned, corpus_label
 from earmark.bench.rows import SCHEMA_VERSION, Cell, Measurement, Run
 from earmark.bench.suite import Suite
 
@@ -36,7 +36,12 @@ class Plan:
     cells: tuple[Planned, ...]
 
     def to_json(self) -> dict[str, Any]:
+        """As it is published: of a corpus folder's path only the last part."""
         suite = self.suite.model_dump(mode="json", by_alias=True)
+        for block in suite["measure"]:
+            block["corpus"] = [corpus_label(corpus) for corpus in block["corpus"]]
+        for block in suite["train"]:
+            block["corpus"] = corpus_label(block["corpus"]) if block["corpus"] else None
         return {"suite": suite, "cells": [cell.model_dump(mode="json") for cell in self.cells]}
 
     @classmethod

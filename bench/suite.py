@@ -9,14 +9,15 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from earmark.bench.api import InputError, ModelSpec
 from earmark.bench.registry import unknown
 
-Pacing = Literal["virtual", "real", "offline"]
+Pacing = Literal["virtual", "real"]
+Milliseconds = Annotated[int, Field(ge=1)]
 MetricGroup = Literal["wer", "eer", "latency", "compute", "gaps"]
 BUILTIN = Path(__file__).parent / "suites"
 """Suites that ship with earmark."""
@@ -29,13 +30,13 @@ class Block(BaseModel):
 class Circumstances(Block):
     """Under which circumstances a cell is measured; ``[defaults]``, and overridable in each ``[[measure]]``."""
 
-    device: list[str] = ["cpu"]
+    device: list[str] = Field(["cpu"], min_length=1)
     threads: int = Field(1, ge=1)
-    chunk_ms: list[int] = [120]
+    chunk_ms: list[Milliseconds] = Field([120], min_length=1)
     pacing: Pacing = "virtual"
     passes: int = Field(3, ge=1)
     timing_recordings: int | None = Field(None, ge=1)
-    condition: list[str] = ["clean"]
+    condition: list[str] = Field(["clean"], min_length=1)
     timeout_minutes: float = Field(60.0, gt=0)
     memory_mib: int | None = Field(None, ge=256)
 
@@ -83,13 +84,13 @@ class Measure(Block):
     metrics: list[MetricGroup] = ["wer", "eer", "latency", "compute", "gaps"]
     exclude: dict[str, list[str]] = Field(default_factory=dict)
     limit: int | None = Field(None, ge=0)
-    device: list[str] | None = None
+    device: list[str] | None = Field(None, min_length=1)
     threads: int | None = Field(None, ge=1)
-    chunk_ms: list[int] | None = None
+    chunk_ms: list[Milliseconds] | None = Field(None, min_length=1)
     pacing: Pacing | None = None
     passes: int | None = Field(None, ge=1)
     timing_recordings: int | None = Field(None, ge=1)
-    condition: list[str] | None = None
+    condition: list[str] | None = Field(None, min_length=1)
     timeout_minutes: float | None = Field(None, gt=0)
     memory_mib: int | None = Field(None, ge=256)
 
@@ -98,7 +99,7 @@ class Suite(Block):
     schema_: Literal[1] = Field(alias="schema")
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
     description: str = ""
-    seeds: list[int] = [0]
+    seeds: list[int] = Field([0], min_length=1)
     budget_minutes: float | None = Field(None, gt=0)
     normalizer: str = "basic-1"
     defaults: Circumstances = Circumstances()  # type: ignore[call-arg]
@@ -231,12 +232,16 @@ def _apply(data: dict[str, Any], override: str) -> None:
         head, rest = "defaults", [head]
     blocks = data.setdefault(head, {}) if rest else data
     for target in blocks if isinstance(blocks, list) else [blocks]:
+        if not isinstance(target, dict):
+            raise InputError(f"--set {override!r}: {head!r} has no keys", fix=f"write --set {head}=...")
         _assign(target, rest or [head], value)
 
 
 def _assign(target: dict[str, Any], path: list[str], value: Any) -> None:
     for part in path[:-1]:
         target = target.setdefault(part, {})
+        if not isinstance(target, dict):
+            raise InputError(f"--set: {part!r} has no keys", fix=f"set {part} itself")
     wants_list = isinstance(target.get(path[-1]), list) or path[-1] in ("device", "chunk_ms", "condition", "cohorts")
     wants_list = wants_list or (len(path) > 1 and path[-2] == "exclude")
     target[path[-1]] = [value] if wants_list and not isinstance(value, list) else value

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -20,6 +21,7 @@ import psutil
 from earmark.bench.rows import Status
 
 MIB = 1024 * 1024
+LOOK_EVERY_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +50,13 @@ def run_cell(
         process = subprocess.Popen(
             [sys.executable, "-m", "earmark.bench.executors.worker"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, encoding="utf-8",
-            env=_environment(int(job["cell"]["threads"])),
+            env=_environment(int(job["cell"]["threads"])), start_new_session=True,
         )  # fmt: skip
         try:
             return _supervise(process, job, time.monotonic() + timeout_s, timeout_s, memory_mib, advance)
         finally:
-            process.kill()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # its children too, which would hold our pipe and the processors
             process.wait()
             for pipe in (process.stdin, process.stdout):
                 with contextlib.suppress(OSError):
@@ -76,11 +79,13 @@ def _supervise(
     with contextlib.suppress(BrokenPipeError):
         process.stdin.write(json.dumps(job) + "\n")
         process.stdin.flush()
+    looked = time.monotonic()
     while True:
+        gone = process.poll() is not None
         try:
-            line = messages.get(timeout=0.5)
+            line = messages.get(timeout=LOOK_EVERY_S)
         except queue.Empty:
-            line = ""
+            line = None if gone else ""  # a child that lives on keeps the pipe open
         if line is None:
             return _died(process)
         message = json.loads(line) if line else {}
@@ -88,9 +93,12 @@ def _supervise(
             return _ended(message)
         if message:
             advance(message["done"], message["total"], message["what"])
-        if time.monotonic() > deadline:
+        now = time.monotonic()
+        if now > deadline:
             return Ended("timeout", f"not done after {timeout_s / 60:g} minutes; raise timeout_minutes or set a limit")
-        used_mib = _resident_mib(process.pid)
+        if now - looked < LOOK_EVERY_S:
+            continue
+        looked, used_mib = now, _resident_mib(process.pid)
         if used_mib > memory_mib:
             return Ended("out_of_memory", f"used {used_mib:.0f} MiB of {memory_mib} MiB; raise memory_mib")
 

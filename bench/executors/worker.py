@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import threading
 import time
@@ -126,8 +127,9 @@ def _own_channel() -> IO[str]:
 
 
 def _die_with_driver() -> None:
+    """The worker leads a session of its own: when the driver is gone, so is everything that a plugin has started."""
     sys.stdin.read()
-    os._exit(1)
+    os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
 if __name__ == "__main__":

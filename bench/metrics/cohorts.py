@@ -31,13 +31,13 @@ from earmark.bench.metrics.gaps import (
     status_of,
 )
 from earmark.bench.metrics.resampling import (
-    WIDEST_LOG,
     Floats,
     Integers,
     Interval,
     Replicates,
     label_groups,
     permuted_rates,
+    reaches_no_further,
     replicate_rates,
     studentized_interval,
     studentizes,
@@ -226,11 +226,8 @@ def _pair_intervals(
             math.log(bottom.rate / top.rate), math.hypot(se_b / bottom.rate, se_t / top.rate),
             np.log(b.rates / t.rates), np.hypot(b.standard_errors / b.rates, t.standard_errors / t.rates), level,
         )  # fmt: skip
-    if log_ratio is None or log_ratio.low is None or log_ratio.high is None:
-        return intervals
-    ratio = math.log(bottom.rate / top.rate)
-    if max(abs(log_ratio.low - ratio), abs(log_ratio.high - ratio)) <= WIDEST_LOG:
-        low, high = math.exp(log_ratio.low), math.exp(log_ratio.high)
+    if log_ratio is not None and reaches_no_further(log_ratio, math.log(bottom.rate / top.rate)):
+        low, high = math.exp(log_ratio.low or 0.0), math.exp(log_ratio.high or 0.0)
         intervals["gap_ratio"] = Interval(low, high, level, log_ratio.method)
         intervals["gap_rel"] = Interval(low - 1, high - 1, level, log_ratio.method)
         intervals["gap_rel_bottom"] = Interval(1 - 1 / low, 1 - 1 / high, level, log_ratio.method)

@@ -71,7 +71,8 @@ class Emission:
     """One correctly recognized reference word and when it was shown, all in seconds from the recording's start.
 
     ``end_s``: aligned end of the word. ``first_*`` and ``final_*``: since when it has stood in its place of the
-    transcript, possibly in a partial, and when it could no longer change. ``*_stream_s``: audio fed by then; ``*_wall_s``: wall time.
+    transcript, possibly in a partial, and when it could no longer change. ``*_stream_s``: audio fed by then;
+    ``*_wall_s``: wall time.
     """
 
     end_s: float

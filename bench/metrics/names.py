@@ -90,7 +90,7 @@ _DELAYS: tuple[tuple[str, tuple[int, ...], Kind, str], ...] = (
         "upl_first",
         (50, 90),
         "timing",
-        "delay from the end of a word to the moment since which it has stood in its place",
+        "delay from the end of a word to the moment since which it stands in its place",
     ),
     ("emission", (50, 90), "quality", "audio heard past the end of a word when its text was final, compute left out"),
     ("first_token", (50, 90), "timing", "delay from the start of speech to the first text of the stream"),

@@ -170,6 +170,12 @@ def studentized_interval(
     return Interval(float(value - high * standard_error), float(value - low * standard_error), level, "bootstrap-t")
 
 
+def reaches_no_further(interval: Interval, center: float, distance: float = WIDEST_LOG) -> bool:
+    """Whether both bounds exist and lie within ``distance`` of ``center``."""
+    bounds = (interval.low, interval.high)
+    return all(bound is not None and abs(bound - center) <= distance for bound in bounds)
+
+
 def percentile_interval(replicates: ArrayLike, level: float = 0.95) -> Interval:
     """Percentile interval of replicates; NaN ones (undefined draws) are left out, infinite ones are kept."""
     values = np.asarray(replicates, dtype=np.float64)

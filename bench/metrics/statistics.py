@@ -16,7 +16,6 @@ from numpy.typing import ArrayLike
 
 from earmark.bench.api import InputError
 from earmark.bench.metrics.resampling import (
-    WIDEST_LOG,
     Floats,
     Integers,
     Interval,
@@ -24,6 +23,7 @@ from earmark.bench.metrics.resampling import (
     counts,
     label_groups,
     percentile_interval,
+    reaches_no_further,
     replicate_rates,
     speaker_draws,
     studentized,
@@ -147,9 +147,8 @@ def speaker_bootstrap(
         with np.errstate(divide="ignore", invalid="ignore"):
             logs, log_ses = np.log(drawn.rates), drawn.standard_errors / drawn.rates
         found = studentized_interval(math.log(rate), se / rate, logs, log_ses, level)
-        if found is not None and found.low is not None and found.high is not None:
-            if max(abs(found.low - math.log(rate)), abs(found.high - math.log(rate))) <= WIDEST_LOG:
-                return Interval(math.exp(found.low), math.exp(found.high), level, found.method)
+        if found is not None and reaches_no_further(found, math.log(rate)):
+            return Interval(math.exp(found.low or 0.0), math.exp(found.high or 0.0), level, found.method)
     return percentile_interval(drawn.rates, level)
 
 

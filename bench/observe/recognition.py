@@ -138,9 +138,8 @@ def check_claims(tokens: Sequence[Mapping[str, Any]], events: Sequence[clock.Chu
     for token in tokens:
         claim = token["audio_s"]
         if claim is not None and claim > fed_s[token["chunk"]] + 1e-9:
-            raise Misbehaved(
-                f"utterance {utterance_id}: token {token['text']!r} claims {claim:.3f} s of audio, {fed_s[token['chunk']]:.3f} s had been fed"
-            )
+            fed = f"{fed_s[token['chunk']]:.3f} s had been fed"
+            raise Misbehaved(f"utterance {utterance_id}: token {token['text']!r} claims {claim:.3f} s of audio, {fed}")
 
 
 def _transcript(events: Sequence[clock.ChunkEvent]) -> str:

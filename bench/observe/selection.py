@@ -20,7 +20,8 @@ def select_rows(corpus: Corpus, cell: Planned, *, only_timed: bool = False) -> l
     """The cell's rows in order of id.
 
     A limit draws whole speakers' recordings evenly: it goes round the speakers (in an order drawn by hash), one
-    recording each, until it is reached. Verification takes recordings with a speaker only. ``only_timed`` keeps the recordings whose timing is measured.
+    recording each, until it is reached. ``only_timed`` keeps the recordings whose timing is measured. Verification
+    takes recordings with a speaker only.
     """
     split = select_split(corpus, cell.split)
     rows = [row for row in split.rows if not _excluded(row, cell.exclude)]

@@ -1,7 +1,8 @@
 """Scores when a recognizer's words came: latencies on the paced stream, and real-time factors.
 
-Only recordings marked as timed count: those drawn to be streamed in every pass. With virtual pacing each chunk's service time is its median
-over the passes, replayed against the schedule; with real pacing a chunk ends at its median measured time.
+Only recordings marked as timed count: those drawn to be streamed in every pass. With virtual pacing each chunk's
+service time is its median over the passes, replayed against the schedule; with real pacing a chunk ends
+at its median measured time.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ N_REPLICATES = 1000
 class Timed:
     """One timed recording: its chunks' due, service and end times (n,), and its words that were recognized.
 
-    ``n_words`` counts the reference words, ``n_placed`` those whose times are known (all of them or none), ``words`` are
-    those recognized. ``has_times`` says whether the start of speech is known.
+    ``n_words`` counts the reference words, ``n_placed`` those whose times are known (all or none), ``words`` are those
+    recognized. ``has_times`` says whether the start of speech is known.
     """
 
     utterance_id: str

@@ -25,7 +25,7 @@ import os, time
 import numpy as np
 from earmark.bench.api import ModelSpec
 from tones import ToneRecognizer
-NAMES = ("stalls", "hoards", "dies", "slow")
+NAMES = ("stalls", "hoards", "dies", "slow", "forks")
 SPECS = tuple(ModelSpec(n, "recognition", f"rough:{n}", ("tiny",), "MIT", "tests") for n in NAMES)
 class Stalls(ToneRecognizer):
     def stream(self, condition=None):
@@ -38,6 +38,11 @@ class Hoards(ToneRecognizer):
 class Dies(ToneRecognizer):
     def stream(self, condition=None):
         os.kill(os.getpid(), 11)
+class Forks(ToneRecognizer):
+    def stream(self, condition=None):
+        if os.fork() == 0:
+            time.sleep(600)
+        os.kill(os.getpid(), 11)
 class Slow(ToneRecognizer):
     def stream(self, condition=None):
         time.sleep(0.05)
@@ -45,6 +50,7 @@ class Slow(ToneRecognizer):
 def stalls(preset, **rest): return Stalls()
 def hoards(preset, **rest): return Hoards()
 def dies(preset, **rest): return Dies()
+def forks(preset, **rest): return Forks()
 def slow(preset, **rest): return Slow()
 """
 SUITE = """
@@ -126,6 +132,7 @@ def test_kill_9_in_the_middle_of_observing(place: Path) -> None:
         ("stalls", {"timeout_s": 6.0}, "timeout", "not done after 0.1 minutes"),
         ("hoards", {"memory_mib": 900}, "out_of_memory", "of 900 MiB"),
         ("dies", {}, "failed", "signal 11"),
+        ("forks", {}, "failed", "signal 11"),
     ],
 )
 def test_what_a_worker_does_to_itself(

@@ -20,6 +20,7 @@ from earmark.bench.metrics.names import METRICS
 from earmark.bench.preflight import Request
 from earmark.bench.rows import Measurement
 from earmark.bench.store import RunFolder
+from earmark.bench.tables import read_table
 
 pytestmark = pytest.mark.slow
 
@@ -216,6 +217,72 @@ def test_another_normalizer_needs_no_model(tmp_path: Path, corpus: Path) -> None
         score.score_run(folder, "basic-2")
 
 
+def test_old_timings_are_never_lent(tmp_path: Path, corpus: Path) -> None:
+    """Whatever the number of passes, a new run's chunks are its own: those of the timed recordings and no others."""
+    asked = request(tmp_path, corpus, overrides=("passes=1",))
+    go(asked)
+    folder = go(request(tmp_path, corpus, overrides=("passes=1",), new=True)).folder
+    assert rows_of(folder)["all", "all", "rtf_streaming"].n == 4
+    for cell in folder.read_cells():
+        chunks = read_table(folder.observations(cell.cell), "chunks")
+        assert len(set(chunks["utterance_id"].to_pylist())) == 4
+        assert set(chunks["timed"].to_pylist()) == {True}
+
+
+def test_a_killed_new_run_is_continued_as_a_new_run(
+    tmp_path: Path, corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = go(request(tmp_path, corpus)).folder
+    calls = []
+
+    def killed(job: Mapping[str, Any], **rest: Any) -> Ended:
+        calls.append(job)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return here(job, **rest)
+
+    monkeypatch.setattr(run, "run_cell", killed)
+    with pytest.raises(KeyboardInterrupt):
+        go(request(tmp_path, corpus, new=True))
+    monkeypatch.setattr(run, "run_cell", here)
+    outcome = go(request(tmp_path, corpus, new=True))
+    assert outcome.measured == 1
+    assert all(f"reused:{first.run_id}" in cell.flags for cell in outcome.folder.read_cells())
+    assert outcome.folder.read_run().plugins["tones"].trained_on == ["scales"]
+
+
+def test_a_cell_that_cannot_be_scored_fails_by_itself(
+    tmp_path: Path, corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def overflow(*_: object, **__: object) -> None:
+        raise OverflowError("math range error")
+
+    monkeypatch.setattr("earmark.bench.score.voices.eer_cohorts", overflow)
+    outcome = go(request(tmp_path, corpus))
+    cells = {cell.plugin: cell for cell in outcome.folder.read_cells()}
+    assert (outcome.exit_code, cells["tones"].status, cells["hums"].status) == (1, "ok", "failed")
+    assert cells["hums"].reason == "scoring: OverflowError: math range error"
+
+
+def test_recordings_without_a_speaker_are_left_out_of_cohorts_and_of_verification(tmp_path: Path) -> None:
+    folder = tones.write_tones(tmp_path / "some", 24)
+    lines = [json.loads(line) for line in (folder / "manifest.jsonl").read_text().splitlines()]
+    for line in lines[:3]:
+        line["speaker"] = None
+    (folder / "manifest.jsonl").write_text("\n".join(map(json.dumps, lines)) + "\n")
+    outcome = go(request(tmp_path, folder))
+    found = rows_of(outcome.folder)
+    assert (found["all", "all", "wer"].n, found["all", "all", "wer"].n_speakers) == (48, 23)
+    assert "unnamed_utterances:3" in found["all", "all", "wer"].flags
+    assert found["accent", "b", "wer"].value == pytest.approx(35 / 92)  # without the 4 words, one wrong, of s01-0
+    again = go(request(tmp_path, folder, new=True)).folder
+    for plugin in ("tones", "hums"):
+        name = "rtf_streaming" if plugin == "tones" else "rtf_offline"
+        assert (
+            rows_of(again, plugin)["all", "all", name].n == rows_of(outcome.folder, plugin)["all", "all", name].n == 4
+        )
+
+
 @pytest.mark.parametrize(
     ("plugin", "status", "reason", "code"),
     [
@@ -264,6 +331,7 @@ def test_no_speakers_gives_error_rates_and_claims_nothing_of_cohorts(tmp_path: P
     assert "no_speakers" in wer.flags
     assert "over utterances" in (wer.ci_method or "")
     assert not any(cohort == "b" for _, cohort, _ in found)
+    assert found["accent", "*", "wer"].reason == "the corpus names no speakers"
 
 
 def test_excluded_recordings_are_said(tmp_path: Path, corpus: Path) -> None:
@@ -279,7 +347,8 @@ def test_provenance_is_written(tmp_path: Path, corpus: Path) -> None:
     assert written.plugins["tones"].trained_on == ["scales"]
     assert written.corpora["tones"].n_utterances == 50
     assert set(written.files) >= {"cells.jsonl", "measurements.jsonl", "plan.json"}
-    assert str(tmp_path) not in json.dumps(written.model_dump(mode="json"))
+    published = [path.read_text() for path in folder.path.glob("*.json*")]
+    assert not any(str(tmp_path) in text for text in published)
 
 
 def test_two_runs_at_once_are_refused(tmp_path: Path, corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -86,6 +86,13 @@ def test_damage_is_named_by_file_and_line(tmp_path: Path) -> None:
         folder.read_measurements()
 
 
+def test_every_kind_of_line_end_survives_in_a_name(tmp_path: Path) -> None:
+    """U+2028, U+2029 and U+0085 end lines for ``str.splitlines`` and mean nothing in JSON."""
+    folder = store.RunFolder(tmp_path)
+    folder.write_measurements([row(cohort="north\u2028east\u0085\u2029")])
+    assert folder.read_measurements()[0].cohort == "north\u2028east\u0085\u2029"
+
+
 def test_run_names_sort_by_time_and_never_collide(tmp_path: Path) -> None:
     started = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
     name = store.run_id(started, "0123456789ab", "fedcba9876543210", dirty=True)

@@ -65,6 +65,9 @@ def test_verification_has_no_chunks_and_is_offline() -> None:
         ({"measure": [{"of": ["words"], "corpus": ["c"], "spilt": "dev"}]}, "'measure.1.spilt'; did you mean 'split'?"),
         ({"measure": [{"of": ["wrods"], "corpus": ["c"]}]}, "did you mean words?"),
         ({"defaults": {"passes": 0}}, "defaults.passes: input should be greater than or equal to 1"),
+        ({"seeds": []}, "seeds: list should have at least 1 item"),
+        ({"defaults": {"chunk_ms": [-120]}}, "defaults.chunk_ms.1: input should be greater than or equal to 1"),
+        ({"defaults": {"pacing": "offline"}}, "defaults.pacing: input should be 'virtual' or 'real'"),
         ({"schema": 2}, "schema: input should be 1"),
         ({"measure": []}, "measure: list should have at least 1 item"),
         ({"train": [{"id": "a", "task": "recognition", "plugins": ["asr"]}] * 2}, "two blocks have the id 'a'"),
@@ -149,6 +152,10 @@ def test_overrides_reach_defaults_and_blocks(tmp_path: Path) -> None:
         read_suite(str(path), ["passes"])
     with pytest.raises(InputError, match="did you mean 'passes'"):
         read_suite(str(path), ["defaults.pases=2"])
+    with pytest.raises(InputError, match="has no keys"):
+        read_suite(str(path), ["name.x=1"])
+    with pytest.raises(InputError, match="seeds: input should be a valid list"):
+        read_suite(str(path), ["seeds.x=1"])
 
 
 @pytest.mark.parametrize("name", available())

@@ -325,3 +325,16 @@ def test_recording_bootstrap_carries_missing_outputs() -> None:
     assert recording_bootstrap([1.0], ["a"], lambda v: float(v[0]), seed=0).method == "undefined"
     with pytest.raises(InputError, match="NaN"):
         recording_bootstrap([math.nan], ["a"], lambda v: float(v[0]), seed=0)
+
+
+@pytest.mark.parametrize(
+    ("errors", "units"),
+    [([10, 100, 60, 70], [100, 1001, 100, 100]), ([10, 10, 50, 60], [100, 101, 100, 100])],
+)
+def test_an_accident_of_a_tiny_sample_gives_no_absurd_bound(errors: list[int], units: list[int]) -> None:
+    """A replicate of near-equal speakers has hardly any standard error, and its T would send the bound to infinity."""
+    interval = speaker_bootstrap(errors, units, seed=0)
+    rate = sum(errors) / sum(units)
+    assert interval.low is not None
+    assert interval.high is not None
+    assert interval.low <= rate <= interval.high <= 20.1 * rate
