@@ -9,12 +9,15 @@ import hashlib
 import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import Field
+
 from earmark.bench.api import InputError, ModelSpec
 from earmark.bench.registry import unknown
-from earmark.bench.suite import Block, Circumstances, Measure, MetricGroup, Suite, Train
+from earmark.bench.suite import Block, Circumstances, Measure, MetricGroup, Recipe, Suite, Train
 
 
 class Planned(Block):
@@ -27,6 +30,8 @@ class Planned(Block):
     preset: str
     options: dict[str, Any]
     vocabulary: Literal["corpus"] | None
+    train_corpus: str | None = None
+    steps: int | None = None
     corpus: str
     corpus_fingerprint: str
     split: str
@@ -44,7 +49,42 @@ class Planned(Block):
     timeout_minutes: float
     memory_mib: int | None
     cohorts: list[str]
+    slices: list[str] = Field(default_factory=list)
     metrics: list[MetricGroup]
+
+
+class Training(Block):
+    """A checkpoint that is to be there before its cells are measured; equal keys mean equal weights."""
+
+    train_key: str
+    task: Literal["recognition", "conversation", "verification"]
+    plugin: str
+    preset: str
+    options: dict[str, Any]
+    seed: int
+    corpus: str
+    """As it was asked for: a name or a path. Not part of the identity; the fingerprint is."""
+    corpus_fingerprint: str
+    exclude: dict[str, list[str]]
+    voices: int
+    pieces: int
+    steps: int
+    recipe: Recipe
+    device: str
+
+
+@dataclass(frozen=True, slots=True)
+class Digests:
+    """Of the code and the content that identities rest on."""
+
+    plugins: Mapping[str, str]
+    """By model name: its code, the shared blocks and the packages it requires."""
+    corpora: Mapping[str, str]
+    """Content fingerprint by corpus name or path."""
+    harness: str
+    """The code that observes."""
+    training: str = ""
+    """The code that trains."""
 
 
 def digest(value: Any) -> str:
@@ -53,28 +93,27 @@ def digest(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def plan(
-    suite: Suite,
-    *,
-    specs: Mapping[str, ModelSpec],
-    plugin_digests: Mapping[str, str],
-    fingerprints: Mapping[str, str],
-    harness_digest: str,
-) -> tuple[Planned, ...]:
-    """Every cell of the suite, in order.
-
-    Args:
-        specs: model specs by name.
-        plugin_digests: by model name, a digest of the plugin's code, shared blocks and required packages.
-        fingerprints: content fingerprint by corpus name.
-        harness_digest: digest of the code that observes.
-    """
+def plan(suite: Suite, *, specs: Mapping[str, ModelSpec], digests: Digests) -> tuple[Planned, ...]:
+    """Every cell of the suite, in order; ``specs`` are model specs by name."""
     cells: dict[str, Planned] = {}
     for block in suite.measure:
-        for cell in _cells_of(suite, block, specs, plugin_digests, fingerprints, harness_digest):
+        for cell in _cells_of(suite, block, specs, digests):
             known = cells.get(cell.cell)
             cells[cell.cell] = _merged(known, cell) if known else cell
     return tuple(cells.values())
+
+
+def trainings(suite: Suite, *, specs: Mapping[str, ModelSpec], digests: Digests) -> dict[str, Training]:
+    """By train key, every checkpoint that the measured blocks need and somebody has to train."""
+    wanted = {name for block in suite.measure for name in block.of}
+    found = [
+        _training(suite, train, specs[name], digests, seed)
+        for train in suite.train
+        if train.corpus and train.id in wanted
+        for name in train.plugins
+        for seed in suite.seeds
+    ]
+    return {training.train_key: training for training in found}
 
 
 def plan_digest(suite: Suite, cells: Iterable[Planned]) -> str:
@@ -82,28 +121,23 @@ def plan_digest(suite: Suite, cells: Iterable[Planned]) -> str:
     return digest([suite.name, suite.normalizer, [cell.model_dump(mode="json") for cell in cells]])
 
 
-def _cells_of(
-    suite: Suite,
-    block: Measure,
-    specs: Mapping[str, ModelSpec],
-    plugin_digests: Mapping[str, str],
-    fingerprints: Mapping[str, str],
-    harness_digest: str,
-) -> Iterator[Planned]:
+def _cells_of(suite: Suite, block: Measure, specs: Mapping[str, ModelSpec], digests: Digests) -> Iterator[Planned]:
     around = _circumstances(suite.defaults, block)
     trained = [(train, name) for train in suite.train if train.id in block.of for name in train.plugins]
     axes = itertools.product(block.corpus, around.condition, trained, suite.seeds, around.device, around.chunk_ms)
     for corpus, condition, (train, name), seed, device, chunk_ms in axes:
         spec = specs[name]
         identity = {
-            "train_key": train_key(train, name, spec, plugin_digests[name], seed),
+            "train_key": train_key(suite, train, spec, digests, seed),
             "task": spec.task,
             "plugin": name,
-            "preset": train.preset or spec.presets[0],
+            "preset": _preset(train, spec),
             "options": train.options,
             "vocabulary": train.vocabulary,
+            "train_corpus": corpus_label(train.corpus) if train.corpus else None,
+            "steps": train.steps,
             "corpus": corpus_label(corpus),
-            "corpus_fingerprint": fingerprints[corpus],
+            "corpus_fingerprint": digests.corpora[corpus],
             "split": block.split,
             "condition": condition,
             "seed": seed,
@@ -118,22 +152,49 @@ def _cells_of(
         }
         yield Planned.model_validate(
             identity
-            | {"cell": digest([identity, harness_digest])}
+            | {"cell": digest([identity, digests.harness])}
             | {"timeout_minutes": around.timeout_minutes, "memory_mib": around.memory_mib}
-            | {"cohorts": block.cohorts, "metrics": block.metrics}
+            | {"cohorts": block.cohorts, "slices": block.slices, "metrics": block.metrics}
         )
 
 
-def train_key(train: Train, name: str, spec: ModelSpec, plugin_digest: str, seed: int) -> str:
-    """Identity of a checkpoint: the same key means that training would give the same weights."""
+def train_key(suite: Suite, train: Train, spec: ModelSpec, digests: Digests, seed: int) -> str:
+    """Identity of a model's weights: the same key means that training would give the same ones."""
+    if train.corpus:
+        return _training(suite, train, spec, digests, seed).train_key
+    preset = _preset(train, spec)
+    return digest([digests.plugins[spec.name], spec.name, preset, train.options, train.vocabulary, seed])
+
+
+def _training(suite: Suite, train: Train, spec: ModelSpec, digests: Digests, seed: int) -> Training:
+    """Trained once, on the first device of the suite, wherever it is measured."""
+    assert train.corpus is not None
+    identity: dict[str, Any] = {
+        "task": spec.task,
+        "plugin": spec.name,
+        "preset": _preset(train, spec),
+        "options": train.options,
+        "seed": seed,
+        "corpus_fingerprint": digests.corpora[train.corpus],
+        "exclude": train.exclude,
+        "voices": train.voices,
+        "pieces": train.pieces,
+        "steps": train.steps,
+        "recipe": train.recipe.model_dump(mode="json"),
+        "device": suite.defaults.device[0],
+    }
+    key = digest([digests.plugins[spec.name], digests.training, identity])
+    return Training.model_validate({**identity, "train_key": key, "corpus": train.corpus})
+
+
+def _preset(train: Train, spec: ModelSpec) -> str:
     preset = train.preset or spec.presets[0]
     if preset not in spec.presets:
-        raise unknown(f"preset of {name}", preset, spec.presets)
+        raise unknown(f"preset of {spec.name}", preset, spec.presets)
     if spec.task != train.task:
-        raise InputError(
-            f"{name} is a {spec.task} model, not {train.task}", where=f"train {train.id!r}", fix="mend task"
-        )
-    return digest([plugin_digest, name, preset, train.options, train.vocabulary, train.corpus, seed, train.steps])
+        what = f"{spec.name} is a {spec.task} model, not {train.task}"
+        raise InputError(what, where=f"train {train.id!r}", fix="mend task")
+    return preset
 
 
 def corpus_label(corpus: str) -> str:
@@ -148,5 +209,6 @@ def _circumstances(defaults: Circumstances, block: Measure) -> Circumstances:
 
 def _merged(first: Planned, second: Planned) -> Planned:
     cohorts = list(dict.fromkeys([*first.cohorts, *second.cohorts]))
+    slices = list(dict.fromkeys([*first.slices, *second.slices]))
     metrics = list(dict.fromkeys([*first.metrics, *second.metrics]))
-    return first.model_copy(update={"cohorts": cohorts, "metrics": metrics})
+    return first.model_copy(update={"cohorts": cohorts, "slices": slices, "metrics": metrics})

@@ -15,10 +15,10 @@ from earmark.bench.corpora.cache import cache_dir
 from earmark.bench.corpora.conditions import parse_condition
 from earmark.bench.corpora.load import load_corpus
 from earmark.bench.metrics.normalize import normalize
-from earmark.bench.observe.selection import select_rows
+from earmark.bench.observe.selection import select_rows, training_rows
 from earmark.bench.observe.trials import check_speakers
 from earmark.bench.observe.verification import voice_of
-from earmark.bench.planning import Planned, plan, plan_digest
+from earmark.bench.planning import Digests, Planned, Training, plan, plan_digest, trainings
 from earmark.bench.store import Plan
 from earmark.bench.suite import Suite, read_suite, with_corpus, with_plugins
 
@@ -56,6 +56,8 @@ class Prepared:
     corpora: Mapping[str, Corpus]
     plugins: Mapping[str, registry.Plugin]
     plugin_digests: Mapping[str, str] = field(default_factory=dict)
+    trainings: Mapping[str, Training] = field(default_factory=dict)
+    """By train key, the checkpoints that cells need."""
 
     @property
     def plan(self) -> Plan:
@@ -88,17 +90,18 @@ def prepare(request: Request) -> Prepared:
     for condition in {c for block in suite.measure for c in (block.condition or suite.defaults.condition)}:
         parse_condition(condition)
     names = {name: found.named(name, "model") for block in suite.train for name in block.plugins}
-    _check_trainable(suite)
+    _check_possible(suite)
     corpora = {name: _load(name, request) for name in suite.corpora()}
-    digests = {name: provenance.plugin_digest(plugin) for name, plugin in names.items()}
-    cells = plan(
-        suite,
-        specs={name: plugin.spec for name, plugin in names.items() if isinstance(plugin.spec, ModelSpec)},
-        plugin_digests=digests,
-        fingerprints={name: corpus.fingerprint for name, corpus in corpora.items()},
-        harness_digest=provenance.harness_digest(),
+    specs = {name: plugin.spec for name, plugin in names.items() if isinstance(plugin.spec, ModelSpec)}
+    digests = Digests(
+        plugins={name: provenance.plugin_digest(plugin) for name, plugin in names.items()},
+        corpora={name: corpus.fingerprint for name, corpus in corpora.items()},
+        harness=provenance.harness_digest(),
+        training=provenance.training_digest(),
     )
-    prepared = Prepared(request, suite, cells, corpora, names, digests)
+    cells = plan(suite, specs=specs, digests=digests)
+    to_train = trainings(suite, specs=specs, digests=digests)
+    prepared = Prepared(request, suite, cells, corpora, names, digests.plugins, to_train)
     _check_corpora(prepared)
     return prepared
 
@@ -146,15 +149,14 @@ def _suite(request: Request, specs: Mapping[str, ModelSpec]) -> Suite:
     return with_corpus(suite, request.corpus) if request.corpus else suite
 
 
-def _check_trainable(suite: Suite) -> None:
-    """This version measures models as they come; what it can't do is said before the work starts."""
-    trained = [block.id for block in suite.train if block.corpus or block.steps]
-    later = [*trained, *(block.id for block in suite.cohorts), *(block.id for block in suite.repair)]
+def _check_possible(suite: Suite) -> None:
+    """What this version can't do is said before the work starts."""
+    later = [*(block.id for block in suite.cohorts), *(block.id for block in suite.repair)]
     if later:
         raise InputError(
-            f"this version of earmark trains nothing, but block {later[0]!r} asks for it",
+            f"this version of earmark finds no cohorts and repairs nothing, but block {later[0]!r} asks for it",
             where=f"suite {suite.name}",
-            fix="leave out corpus and steps of [[train]], [[cohorts]] and [[repair]]",
+            fix="leave out [[cohorts]] and [[repair]]",
         )
 
 
@@ -164,6 +166,8 @@ def _load(name: str, request: Request) -> Corpus:
 
 
 def _check_corpora(prepared: Prepared) -> None:
+    for training in prepared.trainings.values():
+        training_rows(prepared.corpora[training.corpus], training)
     for cell in prepared.cells:
         corpus = prepared.corpus_of(cell)[1]
         rows = select_rows(corpus, cell)

@@ -42,16 +42,22 @@ def _bar(title: str) -> Iterator[Advance]:
 
 def _plain(title: str) -> Advance:
     said = time.monotonic()
-    first: tuple[float, int] | None = None  # the rate counts from the first step: what was before it was loading
+    first: tuple[float, int, int] | None = None  # the rate counts from the first step: what was before it was loading
 
-    def advance(done: int, total: int, _what: str) -> None:
+    def advance(done: int, total: int, what: str) -> None:
         nonlocal said, first
         now = time.monotonic()
-        first = first or (now, done)
+        if first is None or first[2] != total:  # another piece of work, such as training after decoding
+            first = (now, done, total)
         if now - said < PLAIN_EVERY_S or done <= first[1]:
             return
         said = now
         left_s = (now - first[0]) / (done - first[1]) * (total - done)
-        print(f"  {title}: {done}/{total}, about {left_s:.0f} s left", file=sys.stderr, flush=True)
+        print(f"  {title}: {done}/{total}, about {left_s:.0f} s left{_aside(what)}", file=sys.stderr, flush=True)
 
     return advance
+
+
+def _aside(what: str) -> str:
+    """What is going on, where it says more than which recording it is."""
+    return f" ({what})" if " " in what else ""

@@ -8,7 +8,7 @@ import os
 import platform
 import socket
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -20,9 +20,11 @@ PACKAGES = (
     "datasets",
     "espeakng-loader",
     "jiwer",
+    "lightning-fabric",
     "numpy",
     "pocketsphinx",
     "scipy",
+    "sentencepiece",
     "soundfile",
     "torch",
     "torchaudio",
@@ -33,6 +35,8 @@ _OBSERVING = (
     "corpora/schema.py",
 )  # fmt: skip
 _DECODING = ("numpy", "scipy", "soundfile")
+_TRAINING = ("training", "tokenizer.py", "corpora/audio.py", "corpora/voices.py", "executors/teaching.py")
+_LEARNING = (*_DECODING, "espeakng-loader", "lightning-fabric", "sentencepiece")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +113,18 @@ def plugin_digest(plugin: registry.Plugin) -> str:
 
 def harness_digest() -> str:
     """Digest of the code, and the packages below it, that turn a model and a recording into observations."""
-    paths = [_ROOT / name for name in _OBSERVING]
+    return _code_digest(_OBSERVING, _DECODING)
+
+
+def training_digest() -> str:
+    """Digest of the code, and the packages below it, that turn a model and a corpus into a checkpoint."""
+    return _code_digest(_TRAINING, _LEARNING)
+
+
+def _code_digest(names: Sequence[str], distributions: Sequence[str]) -> str:
+    paths = [_ROOT / name for name in names]
     files = [file for path in paths for file in ([path] if path.is_file() else path.rglob("*.py"))]
-    below = [[name, _version(name)] for name in _DECODING]
+    below = [[name, _version(name)] for name in distributions]
     return hashlib.sha256(json.dumps([store.tree_digest(files, _ROOT), below]).encode()).hexdigest()[:16]
 
 

@@ -15,6 +15,7 @@ from earmark.bench import ledger, preflight, progress, provenance, reuse, rows, 
 from earmark.bench.api import InputError
 from earmark.bench.corpora.cache import cache_dir
 from earmark.bench.executors.local import Ended, run_cell
+from earmark.bench.learning import School, checkpoint_folder
 from earmark.bench.planning import Planned
 from earmark.bench.preflight import Prepared, Request
 
@@ -54,13 +55,19 @@ def _carry_out(prepared: Prepared, folder: store.RunFolder, run: rows.Run, say: 
     done = {cell.cell: cell for cell in folder.read_cells()}
     measurements = {cell: [row for row in folder.read_measurements() if row.cell == cell] for cell in done}
     waiting = [cell for cell in prepared.cells if cell.cell not in done]
+    school = School(prepared, folder.path / "logs", say)
     for number, cell in enumerate(waiting, start=1):
         title = f"[{number}/{len(waiting)}] {cell.plugin} on {cell.corpus} ({cell.condition}, {cell.device})"
+        learned = school.see_to(cell.train_key)
         say(title)
-        row, ended = _observe(prepared, folder, run, cell, title)
+        if learned is not None and learned.status != "ok":
+            row, ended = _untrained(prepared, cell, learned), learned
+        else:
+            row, ended = _observe(prepared, folder, run, cell, title)
         row, measurements[cell.cell] = _scored(row, cell, folder, run.normalizer)
         done[cell.cell] = row
         run = ledger.with_trained_on(run, cell.plugin, ended)
+        run = run.model_copy(update={"checkpoints": {**run.checkpoints, **school.facts}})
         folder.write_run(run)
         folder.write_measurements(m for found in measurements.values() for m in found)
         folder.write_cells(done.values())
@@ -92,6 +99,8 @@ def _observe(
     partial = folder.partial(cell.cell)
     job = {
         "cell": cell.model_dump(mode="json"),
+        "threads": cell.threads,
+        "checkpoint": str(checkpoint_folder(cell.train_key)) if cell.train_key in prepared.trainings else None,
         "corpus": prepared.corpus_of(cell)[0],
         "cache": str(cache_dir()),
         "plugin_files": [str(path) for path in prepared.request.plugin_files],
@@ -119,6 +128,12 @@ def _observe(
     return _row(cell, replace(ended, reason=reason), sorted(set(flags))), ended
 
 
+def _untrained(prepared: Prepared, cell: Planned, learned: Ended) -> rows.Cell:
+    """The row of a cell whose model could not be trained."""
+    reason = ledger.without_paths(f"training: {learned.reason}", prepared, cell)
+    return _row(cell, replace(learned, reason=reason), [BAD_INPUT] if learned.bad_input else [])
+
+
 def _row(cell: Planned, ended: Ended, flags: list[str]) -> rows.Cell:
     identity = cell.model_dump(
         exclude={
@@ -129,6 +144,7 @@ def _row(cell: Planned, ended: Ended, flags: list[str]) -> rows.Cell:
             "timeout_minutes",
             "memory_mib",
             "cohorts",
+            "slices",
             "metrics",
         }
     )

@@ -41,6 +41,18 @@ class Circumstances(Block):
     memory_mib: int | None = Field(None, ge=256)
 
 
+class Recipe(Block):
+    """How the training loop goes about it; ``training.recipe`` says what each of these means."""
+
+    batch_size: int = Field(32, ge=1)
+    learning_rate: float = Field(2e-3, gt=0)
+    weight_decay: float = Field(0.01, ge=0)
+    warmup: int = Field(50, ge=0)
+    clip: float = Field(5.0, gt=0)
+    dev_every: int | None = Field(None, ge=1)
+    threads: int = Field(2, ge=1)
+
+
 class Train(Block):
     id: str
     task: Literal["recognition", "conversation", "verification"]
@@ -49,6 +61,10 @@ class Train(Block):
     corpus: str | None = None
     steps: int | None = Field(None, ge=1)
     vocabulary: Literal["corpus"] | None = None
+    pieces: int = Field(256, ge=2)
+    voices: int = Field(0, ge=0)
+    exclude: dict[str, list[str]] = Field(default_factory=dict)
+    recipe: Recipe = Recipe()  # type: ignore[call-arg]
     options: dict[str, Any] = Field(default_factory=dict, alias="with")
 
 
@@ -81,6 +97,7 @@ class Measure(Block):
     corpus: list[str] = Field(min_length=1)
     split: Literal["train", "dev", "discover", "select", "measure"] = "measure"
     cohorts: list[str] = ["auto"]
+    slices: list[str] = []
     metrics: list[MetricGroup] = ["wer", "eer", "latency", "compute", "gaps"]
     exclude: dict[str, list[str]] = Field(default_factory=dict)
     limit: int | None = Field(None, ge=0)
@@ -154,7 +171,7 @@ def parse_suite(data: Mapping[str, Any], where: str) -> Suite:
 
 
 def with_plugins(suite: Suite, names: Sequence[str], specs: Mapping[str, ModelSpec]) -> Suite:
-    """The suite with its models replaced: each named model takes the place of those of its task."""
+    """The suite with these models only, each in the blocks that name it; a new one in the first block of its task."""
     for name in names:
         if name not in specs:
             raise unknown("model", name, specs)
@@ -162,10 +179,16 @@ def with_plugins(suite: Suite, names: Sequence[str], specs: Mapping[str, ModelSp
             raise InputError(
                 f"suite {suite.name} has no {specs[name].task} block for {name}", fix="choose another suite"
             )
+    known = {name for block in suite.train for name in block.plugins}
+    first = {block.task: block.id for block in reversed(suite.train)}
+
+    def belongs(name: str, block: Train) -> bool:
+        return name in block.plugins if name in known else block.id == first[specs[name].task]
+
     blocks = [
         block.model_copy(update={"plugins": chosen})
         for block in suite.train
-        if (chosen := [name for name in names if specs[name].task == block.task])
+        if (chosen := [name for name in names if belongs(name, block)])
     ]
     return _restricted(suite, blocks)
 
@@ -202,7 +225,7 @@ def _explain(error: ValidationError) -> Iterator[str]:
 def _keys_at(location: tuple[int | str, ...]) -> list[str]:
     blocks: dict[str, type[BaseModel]] = {
         "defaults": Circumstances, "train": Train, "cohorts": Cohorts, "repair": Repair, "measure": Measure,
-        "reference": Reference,
+        "reference": Reference, "recipe": Recipe,
     }  # fmt: skip
     named = [part for part in location if isinstance(part, str)]
     block = blocks[named[-1]] if named else Suite
@@ -210,6 +233,10 @@ def _keys_at(location: tuple[int | str, ...]) -> list[str]:
 
 
 def _check_references(suite: Suite, where: str) -> None:
+    for block in suite.train:
+        if (block.corpus is None) != (block.steps is None):
+            lacking = "corpus" if block.corpus is None else "steps"
+            raise InputError(f"train block {block.id!r} has no {lacking}", where=where, fix="give both, or neither")
     ids = [*(block.id for block in suite.train), *(block.id for block in suite.repair)]
     repeated = sorted({i for i in ids if ids.count(i) > 1})
     if repeated:

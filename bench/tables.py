@@ -26,6 +26,7 @@ SCHEMAS: Mapping[str, pa.Schema] = {
         ("speaker", _TEXT), ("split", _TEXT), ("condition", _TEXT), ("reference", _TEXT), ("hypothesis_raw", _TEXT),
         ("audio_s", _REAL), ("outcome", _TEXT), ("metadata", _TEXT),
     ),
+    "offline": _schema(("hypothesis_raw", _TEXT)),
     "tokens": _schema(
         ("pass", _COUNT), ("index", _COUNT), ("channel", _COUNT), ("kind", _TEXT), ("text", _TEXT),
         ("final", pa.bool_()), ("chunk", _COUNT), ("audio_s", _REAL), ("emitted_s", _REAL),

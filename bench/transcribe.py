@@ -33,12 +33,27 @@ def listen(plugin: registry.Plugin, source: str, *, preset: str | None, device: 
     if not isinstance(spec, ModelSpec) or spec.task == "verification":
         raise InputError(f"{spec.name} does not recognize words", fix="choose a recognizer: earmark list")
     samples = _samples(source)
-    model: Recognizer = registry.resolve(spec)(
-        preset or spec.presets[0], options={}, vocabulary=None, seed=0, device=device
-    )
+    model = _model(spec, preset, device)
     rate_hz = model.info.sample_rate_hz
     heard = audio.resample(samples.astype(np.float64), audio.SAMPLE_RATE_HZ, rate_hz).astype(np.float32)
     yield from _stream(model, heard, chunk=round(rate_hz * chunk_ms / 1000), rate_hz=rate_hz)
+
+
+def _model(spec: ModelSpec, preset: str | None, device: str) -> Recognizer:
+    """The newest checkpoint of the model in the cache; one that comes with its weights as it is."""
+    from earmark.bench.executors.teaching import TRAINABLE, load_trained
+    from earmark.bench.learning import newest_checkpoint
+
+    build = registry.resolve(spec)
+    folder = newest_checkpoint(spec.name, preset)
+    if folder is not None:
+        trained: Recognizer = load_trained(build, folder, device=device)[0]
+        return trained
+    model: Recognizer = build(preset or spec.presets[0], options={}, vocabulary=None, seed=0, device=device)
+    if not model.info.trained_on and all(hasattr(model, name) for name in TRAINABLE):
+        what = f"{spec.name} has no weights yet" if preset is None else f"{spec.name} ({preset}) has no weights yet"
+        raise InputError(what, fix="run a suite that trains it, see docs/suites.md")
+    return model
 
 
 def _stream(model: Recognizer, samples: Samples, *, chunk: int, rate_hz: int) -> Iterator[Heard]:

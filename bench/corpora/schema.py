@@ -109,6 +109,13 @@ def complete(partial: Mapping[str, Any]) -> Row:
     return cast(Row, {**_DEFAULTS, **partial})
 
 
+def reference_text(row: Mapping[str, Any]) -> str:
+    """The reference transcript; segments in order of their start where there is no text."""
+    if row["text"]:
+        return cast(str, row["text"])
+    return " ".join(segment["text"] for segment in sorted(row["segments"] or (), key=lambda s: s["start"]))
+
+
 def to_dataset(rows: Iterable[Mapping[str, Any]]) -> Dataset:
     """Rows as a ``datasets.Dataset`` of the schema; absent columns are empty."""
     import pyarrow as pa

@@ -50,7 +50,7 @@ def run_cell(
         process = subprocess.Popen(
             [sys.executable, "-m", "earmark.bench.executors.worker"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, encoding="utf-8",
-            env=_environment(int(job["cell"]["threads"])), start_new_session=True,
+            env=_environment(int(job["threads"])), start_new_session=True,
         )  # fmt: skip
         try:
             return _supervise(process, job, time.monotonic() + timeout_s, timeout_s, memory_mib, advance)

@@ -41,10 +41,9 @@ def main() -> None:
 
 
 def run_job(job: Mapping[str, Any], report: Report) -> dict[str, Any]:
-    """Observe the job's cell into its folder; how it ended, as a status with a reason."""
-    cell = Planned.model_validate(job["cell"])
+    """Observe the job's cell into its folder, or train its checkpoint; how it ended, as a status with a reason."""
     try:
-        flags, trained_on = _observe(cell, job, report)
+        flags, trained_on = _teach(job, report) if "training" in job else _observe(job, report)
     except Unsupported as error:
         return {"status": "unsupported", "reason": str(error)}
     except InputError as error:
@@ -63,12 +62,21 @@ def _failure(error: Exception) -> dict[str, Any]:
     return {"status": status, "reason": reason}
 
 
-def _observe(cell: Planned, job: Mapping[str, Any], report: Report) -> tuple[list[str], list[str]]:
+def _teach(job: Mapping[str, Any], report: Report) -> tuple[list[str], list[str]]:
+    from earmark.bench.executors.teaching import teach
+
+    return teach(job, report)
+
+
+def _observe(job: Mapping[str, Any], report: Report) -> tuple[list[str], list[str]]:
+    from earmark.bench.executors.teaching import load_trained
+
     from earmark.bench.corpora.load import load_corpus
     from earmark.bench.observe import recognition, verification
     from earmark.bench.observe.selection import select_rows, vocabulary_of
     from earmark.bench.observe.settings import Settings, prepare, require_device
 
+    cell = Planned.model_validate(job["cell"])
     _pin(cell.threads)
     plugin = registry.scan(tuple(Path(p) for p in job["plugin_files"])).named(cell.plugin, "model")
     build = registry.resolve(plugin.spec)
@@ -83,7 +91,10 @@ def _observe(cell: Planned, job: Mapping[str, Any], report: Report) -> tuple[lis
     prepare(settings)
     words = vocabulary_of(corpus) if cell.vocabulary == "corpus" else None
     started = time.perf_counter()
-    model = build(cell.preset, options=cell.options, vocabulary=words, seed=cell.seed, device=cell.device)
+    if job.get("checkpoint"):
+        model, seen = load_trained(build, Path(job["checkpoint"]), device=cell.device)
+    else:
+        model, seen = build(cell.preset, options=cell.options, vocabulary=words, seed=cell.seed, device=cell.device), []
     load_s = time.perf_counter() - started
 
     def advance(done: int, total: int, what: str) -> None:
@@ -98,7 +109,7 @@ def _observe(cell: Planned, job: Mapping[str, Any], report: Report) -> tuple[lis
             raise Unsupported(f"this version observes no {cell.task} models")
         writer.add("facts", utterance_id="", name="model_load_s", value=load_s)
         writer.add("facts", utterance_id="", name="peak_rss_mib", value=peak_rss_mib())
-    return flags, list(model.info.trained_on)
+    return flags, [*model.info.trained_on, *seen]
 
 
 def peak_rss_mib() -> float:

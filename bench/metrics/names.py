@@ -33,6 +33,8 @@ class MetricName:
 
 _QUALITY: tuple[tuple[str, str, Better, str], ...] = (
     ("wer", "1", "lower", "word errors over reference words, summed over utterances"),
+    ("wer_offline", "1", "lower", "WER of the offline, batched form of the same model"),
+    ("offline_disagreement", "1", "lower", "share of recordings whose offline transcript is not the streamed one"),
     ("wer_speaker_mean", "1", "lower", "mean of the speakers' own word error rates"),
     ("cer", "1", "lower", "character errors over reference characters, spaces included"),
     ("word_substitution_rate", "1", "lower", "substituted words over reference words"),

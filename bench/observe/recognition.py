@@ -12,7 +12,9 @@ from typing import Any, cast
 
 from earmark.bench import clock
 from earmark.bench.api import CountsWork, Probes, Recognizer, Samples, Stream, Token
+from earmark.bench.corpora.schema import reference_text
 from earmark.bench.observe.compute import count_macs
+from earmark.bench.observe.offline import write_offline
 from earmark.bench.observe.settings import (
     N_CROSS_CHECKED,
     Advance,
@@ -52,6 +54,8 @@ def observe(
             advance(done, total, recording.utterance_id)
     flags |= _cross_check_work(model, rows[:N_CROSS_CHECKED], settings, writer)
     write_parameter_count(model, writer)
+    if not settings.timing_only:
+        write_offline(model, rows, settings, writer)
     return sorted(flags)
 
 
@@ -169,13 +173,6 @@ def _write_utterance(recording: Recording, settings: Settings, text: str, writer
             start_s=word["start"],
             end_s=word["end"],
         )
-
-
-def reference_text(row: Mapping[str, Any]) -> str:
-    """The reference transcript; segments in order of their start where there is no text."""
-    if row["text"]:
-        return cast(str, row["text"])
-    return " ".join(segment["text"] for segment in sorted(row["segments"] or (), key=lambda s: s["start"]))
 
 
 def _write_extras(stream: object, recording: Recording, writer: Writer) -> None:

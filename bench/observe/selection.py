@@ -7,11 +7,11 @@ from hashlib import sha256
 from typing import Any
 
 from earmark.bench.api import Corpus, InputError
-from earmark.bench.corpora.schema import metadata, select_split
+from earmark.bench.corpora.schema import metadata, reference_text, select_split
 from earmark.bench.metrics.normalize import normalize
 from earmark.bench.observe.settings import timed_ids
 from earmark.bench.observe.trials import check_speakers
-from earmark.bench.planning import Planned
+from earmark.bench.planning import Planned, Training
 
 VOCABULARY_NORMALIZER = "basic-1"
 
@@ -41,6 +41,17 @@ def select_rows(corpus: Corpus, cell: Planned, *, only_timed: bool = False) -> l
         timed = timed_ids([row["id"] for row in rows], cell.timing_recordings)
         rows = [row for row in rows if row["id"] in timed]
     return rows
+
+
+def training_rows(corpus: Corpus, training: Training, split: str = "train") -> list[Mapping[str, Any]]:
+    """The rows of a split that a training learns from (or, with ``dev``, chooses by), in order of id."""
+    rows = [row for row in select_split(corpus, split).rows if not _excluded(row, training.exclude)]
+    if training.task == "recognition":
+        rows = [row for row in rows if reference_text(row).strip()]
+    if not rows:
+        where = f"corpus {corpus.name}, split {split!r}"
+        raise InputError("no recording is left to learn from", where=where, fix="exclude less")
+    return sorted(rows, key=lambda row: str(row["id"]))
 
 
 def vocabulary_of(corpus: Corpus) -> list[str]:

@@ -17,8 +17,9 @@ from earmark.bench.score.compute import score_compute
 from earmark.bench.score.delays import score_delays
 from earmark.bench.score.measure import Sheet
 from earmark.bench.score.schemes import resolve
+from earmark.bench.score.slices import score_slices
 from earmark.bench.score.voices import score_embedding_time, score_voices
-from earmark.bench.score.words import Texts, score_words
+from earmark.bench.score.words import Texts, score_offline, score_words
 from earmark.bench.store import RunFolder
 from earmark.bench.tables import read_table
 
@@ -71,6 +72,9 @@ def _recognition(sheet: Sheet, planned: Planned, folder: Path) -> Iterator[Measu
         schemes = resolve(planned.cohorts, utterances)
         texts = Texts.of(utterances, sheet.normalizer)
         yield from score_words(sheet, texts, schemes, gaps="gaps" in planned.metrics)
+        yield from score_slices(sheet, texts, planned.slices)
+        offline = read_table(folder, "offline").to_pylist()
+        yield from score_offline(sheet, texts, {row["utterance_id"]: row["hypothesis_raw"] for row in offline})
     if "latency" in planned.metrics:
         yield from score_delays(sheet, folder)
     if "compute" in planned.metrics:

@@ -28,6 +28,17 @@ class Texts:
         references = [normalize(row["reference"], normalizer) for row in utterances]
         return cls(utterances, references, [normalize(row["hypothesis_raw"], normalizer) for row in utterances])
 
+    def some(self, places: Sequence[int]) -> Texts:
+        """The utterances at these places."""
+        picked = [(self.utterances[i], self.references[i], self.hypotheses[i]) for i in places]
+        return Texts([row for row, *_ in picked], [r for _, r, _ in picked], [h for *_, h in picked])
+
+    def said_as(self, hypotheses: Mapping[str, str], normalizer: str) -> Texts:
+        """The same utterances with other hypotheses, by utterance id; those that have none are left out."""
+        kept = [i for i, row in enumerate(self.utterances) if row["utterance_id"] in hypotheses]
+        said = [normalize(hypotheses[self.utterances[i]["utterance_id"]], normalizer) for i in kept]
+        return Texts([self.utterances[i] for i in kept], [self.references[i] for i in kept], said)
+
     @property
     def speakers(self) -> set[str]:
         return {row["speaker"] for row in self.utterances if row["speaker"]}
@@ -59,10 +70,10 @@ def score_words(sheet: Sheet, texts: Texts, schemes: Sequence[Scheme], *, gaps: 
     errors = score_many(texts.references, texts.hypotheses)
     total = sum(errors, WordErrors())
     sums = _sums(texts.units, errors)
-    yield _rate_row(sheet, texts, "wer", total, _interval(sheet, texts, "wer", sums))
+    yield rate_row(sheet, texts, "wer", total, _interval(sheet, texts, "wer", sums))
     characters = score_many_characters(texts.references, texts.hypotheses)
-    interval = _interval(sheet, texts, "cer", _sums(texts.units, characters))
-    yield _rate_row(sheet, texts, "cer", sum(characters, WordErrors()), interval)
+    interval = resampled(sheet, texts, "cer", characters)
+    yield rate_row(sheet, texts, "cer", sum(characters, WordErrors()), interval)
     yield from _kinds(sheet, texts, total)
     named = _among(sums, texts.speakers)
     mean = speaker_mean_rate(named.errors, named.units) if named.speakers else None
@@ -73,6 +84,23 @@ def score_words(sheet: Sheet, texts: Texts, schemes: Sequence[Scheme], *, gaps: 
         yield sheet.missing("gap_rel", "unsupported", no_scheme(texts.speakers), cohort="*")
     for scheme in schemes if gaps else ():
         yield from _cohort_rows(sheet, scheme, sums)
+
+
+def score_offline(sheet: Sheet, texts: Texts, offline: Mapping[str, str]) -> Iterator[Measurement]:
+    """Rows of the offline form: its error rate, and how often it says something else than the stream did."""
+    if not offline:
+        return
+    said = texts.said_as(offline, sheet.normalizer)
+    errors = score_many(said.references, said.hypotheses)
+    interval = resampled(sheet, said, "wer_offline", errors)
+    yield rate_row(sheet, said, "wer_offline", sum(errors, WordErrors()), interval)
+    streamed = dict(zip((row["utterance_id"] for row in texts.utterances), texts.hypotheses, strict=True))
+    pairs = zip(said.utterances, said.hypotheses, strict=True)
+    differ, n = sum(streamed[row["utterance_id"]] != text for row, text in pairs), len(said.utterances)
+    yield sheet.row(
+        "offline_disagreement", differ / n, numerator=differ, denominator=n, n=n, n_unit="utterances",
+        normalizer=sheet.normalizer,
+    )  # fmt: skip
 
 
 def no_scheme(speakers: Collection[str]) -> str:
@@ -89,8 +117,15 @@ def _interval(sheet: Sheet, texts: Texts, name: str, sums: SpeakerSums) -> Inter
     return replace(interval, method=f"{interval.method} over {texts.resampled}")
 
 
-def _rate_row(sheet: Sheet, texts: Texts, name: str, total: WordErrors, interval: Interval) -> Measurement:
+def resampled(sheet: Sheet, texts: Texts, name: str, errors: Sequence[WordErrors]) -> Interval:
+    """The interval of an error rate; ``name`` decides which resamples are drawn."""
+    return _interval(sheet, texts, name, _sums(texts.units, errors))
+
+
+def rate_row(sheet: Sheet, texts: Texts, name: str, total: WordErrors, interval: Interval, **where: str) -> Measurement:
+    """The row of an error rate; ``where`` may name another scheme and cohort than all."""
     fields: dict[str, Any] = {
+        **where,
         "numerator": total.errors,
         "denominator": total.reference_words,
         "n": len(texts.utterances),

@@ -7,6 +7,7 @@ up to 1 kHz and logarithmic above, triangles of equal area.
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -44,7 +45,7 @@ def mel_filters(*, sample_rate_hz: int, n_fft: int, n_mels: int, low_hz: float =
 
 
 class MelPower(nn.Module):
-    """Power spectrogram in mel bands, Hann window of ``n_fft`` samples, one frame every ``hop`` samples.
+    """Power spectrogram in mel bands, Hann or Hamming window of ``n_fft`` samples, one frame every ``hop`` samples.
 
     Nothing is padded: frame i covers samples ``i * hop`` to ``i * hop + n_fft``, so any stretch of a waveform gives the
     frames that the whole gives. For centered frames, put ``n_fft // 2`` zeros on both sides first.
@@ -53,11 +54,14 @@ class MelPower(nn.Module):
     window: Tensor
     filters: Tensor
 
-    def __init__(self, *, sample_rate_hz: int, n_fft: int, hop: int, n_mels: int) -> None:
+    def __init__(
+        self, *, sample_rate_hz: int, n_fft: int, hop: int, n_mels: int, window: Literal["hann", "hamming"] = "hann"
+    ) -> None:
         super().__init__()
         self.n_fft, self.hop, self.n_mels = n_fft, hop, n_mels
         filters = mel_filters(sample_rate_hz=sample_rate_hz, n_fft=n_fft, n_mels=n_mels)
-        self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
+        shape = torch.hann_window(n_fft) if window == "hann" else torch.hamming_window(n_fft)
+        self.register_buffer("window", shape, persistent=False)
         self.register_buffer("filters", filters, persistent=False)
 
     def forward(self, samples: Tensor) -> Tensor:

@@ -147,6 +147,7 @@ def test_what_a_worker_does_to_itself(
             "timing_recordings": None, "limit": None, "exclude": {}, "timeout_minutes": 1.0, "memory_mib": None,
             "cohorts": [], "metrics": ["wer"],
         },
+        "threads": 1,
         "corpus": str(place / "tones"), "cache": str(place / "cache"), "plugin_files": [str(place / "rough.py")],
         "folder": str(place / "out"), "only_timed": False,
     }  # fmt: skip

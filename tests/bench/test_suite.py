@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from earmark.bench.api import InputError, ModelSpec
-from earmark.bench.planning import Planned, plan, plan_digest
+from earmark.bench.planning import Digests, Planned, plan, plan_digest, trainings
 from earmark.bench.suite import Suite, available, parse_suite, read_suite, with_corpus, with_plugins
 
 SPECS = {
@@ -35,7 +35,7 @@ def data(**changes: Any) -> dict[str, Any]:
 
 def planned(suite: Suite, *, digests: Mapping[str, str] = DIGESTS, harness: str = "h") -> tuple[Planned, ...]:
     fingerprints = {name: f"audio of {name}" for name in suite.corpora()}
-    return plan(suite, specs=SPECS, plugin_digests=digests, fingerprints=fingerprints, harness_digest=harness)
+    return plan(suite, specs=SPECS, digests=Digests(digests, fingerprints, harness))
 
 
 def test_lists_multiply() -> None:
@@ -125,13 +125,33 @@ def test_models_are_replaced_by_task() -> None:
         with_plugins(suite, ["voice"], SPECS)
 
 
+def test_a_named_model_keeps_to_the_blocks_that_name_it() -> None:
+    blocks = [
+        {"id": "learned", "task": "recognition", "plugins": ["asr"], "corpus": "c", "steps": 3},
+        {"id": "foreign", "task": "recognition", "plugins": ["other"]},
+    ]
+    suite = parse_suite(data(train=blocks, measure=[{"of": ["learned", "foreign"], "corpus": ["c"]}]), "unit")
+    assert [block.id for block in with_plugins(suite, ["other"], SPECS).train] == ["foreign"]
+    specs = {**SPECS, "new": ModelSpec("new", "recognition", "m:build", ("tiny",), "MIT", "nowhere")}
+    assert [(block.id, block.plugins) for block in with_plugins(suite, ["new"], specs).train] == [("learned", ["new"])]
+
+
+def test_checkpoints_are_planned_once_for_all_that_is_measured_with_them() -> None:
+    block = {"id": "words", "task": "recognition", "plugins": ["asr", "other"], "corpus": "c", "steps": 3}
+    measure = [{"of": ["words"], "corpus": ["c", "d"], "chunk_ms": [60, 120]}]
+    suite = parse_suite(data(train=[block], seeds=[0, 1], measure=measure), "unit")
+    digests = Digests(DIGESTS, {name: f"audio of {name}" for name in suite.corpora()}, "h", "t")
+    keys = trainings(suite, specs=SPECS, digests=digests)
+    assert len(keys) == 2 * 2
+    assert {cell.train_key for cell in plan(suite, specs=SPECS, digests=digests)} == set(keys)
+    changed = Digests(DIGESTS, {**digests.corpora, "c": "other audio"}, "h", "t")
+    assert not set(trainings(suite, specs=SPECS, digests=changed)) & set(keys)
+
+
 def test_a_path_is_called_by_its_last_part() -> None:
     """Paths differ from machine to machine, content does not: the fingerprint is the identity."""
     here, there = (with_corpus(parse_suite(data(), "unit"), path) for path in ("/home/a/speech", "/mnt/b/speech"))
-    one, two = (
-        plan(s, specs=SPECS, plugin_digests=DIGESTS, fingerprints={s.corpora()[0]: "f"}, harness_digest="h")
-        for s in (here, there)
-    )
+    one, two = (plan(s, specs=SPECS, digests=Digests(DIGESTS, {s.corpora()[0]: "f"}, "h")) for s in (here, there))
     assert one == two
     assert one[0].corpus == "speech"
 

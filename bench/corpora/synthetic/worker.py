@@ -31,10 +31,10 @@ def make(recipe: Recipe, folder: Path, place: int, n: int) -> Iterator[dict[str,
             planned = utterances_of(recipe, who)
             prompts = [Prompt(u.text, u.rate, u.pitch, who.pitch_range) for u in planned]
             spoken = engine.say(voice(who.accent, who.variant), prompts)
-            yield from (_write(s, u, folder) for s, u in zip(spoken, planned, strict=True))
+            yield from (write(s, u, folder) for s, u in zip(spoken, planned, strict=True))
 
 
-def _write(speech: Speech, utterance: Utterance, folder: Path) -> dict[str, Any]:
+def write(speech: Speech, utterance: Utterance, folder: Path) -> dict[str, Any]:
     pcm, words = render(speech, utterance)
     path = Path("audio", utterance.speaker.name, f"{utterance.id}.flac")
     (folder / path).parent.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,8 @@ import pytest
 
 from earmark.bench.api import Token, Update
 from earmark.bench.clock import ChunkEvent
-from earmark.bench.observe.recognition import check_claims, reference_text, token_rows
+from earmark.bench.corpora.schema import reference_text
+from earmark.bench.observe.recognition import check_claims, token_rows
 from earmark.bench.observe.settings import Misbehaved
 from earmark.bench.score.delays import transcripts
 

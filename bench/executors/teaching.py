@@ -1,0 +1,147 @@
+"""The job of a training worker: from a corpus to a checkpoint. And the way back, from a checkpoint to a model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from earmark.bench import registry, tokenizer
+from earmark.bench.api import Corpus, HasInfo, InputError, Unsupported
+from earmark.bench.corpora.schema import reference_text
+from earmark.bench.metrics.normalize import normalize
+from earmark.bench.observe.selection import training_rows
+from earmark.bench.observe.settings import require_device
+from earmark.bench.planning import Training, corpus_label
+
+if TYPE_CHECKING:
+    from earmark.bench.training.loop import Course
+    from earmark.bench.training.state import Standing
+
+Report = Callable[[Mapping[str, Any]], None]
+Rows = list[Mapping[str, Any]]
+NORMALIZER = "basic-1"
+"""Of the texts that are learned."""
+TRAINABLE = ("parts", "config", "collate", "loss", "named_parameters", "state_dict", "load_state_dict")
+
+
+def teach(job: Mapping[str, Any], report: Report) -> tuple[list[str], list[str]]:
+    """Train what the job's ``training`` says and leave the checkpoint in its ``folder``; no flags, and the corpora."""
+    from earmark.bench.corpora.load import load_corpus
+    from earmark.bench.training.loop import fit
+
+    training = Training.model_validate(job["training"])
+    require_device(training.device)
+    cache = Path(job["cache"])
+
+    def show(done: int, total: int, what: str) -> None:
+        report({"done": done, "total": total, "what": what})
+
+    corpus = load_corpus(training.corpus, cache=cache, progress=show)
+    rows = _rows(corpus, training, cache, show)
+    pieces = tokenizer.train_pieces([row["text"] for row in rows], training.pieces) if _reads(training) else None
+    plugin = registry.scan(tuple(Path(p) for p in job["plugin_files"])).named(training.plugin, "model")
+    model = _build(registry.resolve(plugin.spec), training, pieces)
+    course = _course(corpus, rows, training, model.info.sample_rate_hz, cache, Path(job["state"]), show)
+    trained, standing = fit(model, course)
+    _keep(Path(job["folder"]), trained, training, pieces, course, standing)
+    Path(job["state"]).unlink(missing_ok=True)
+    return [], [corpus_label(training.corpus)]
+
+
+def load_trained(build: Callable[..., Any], folder: Path, *, device: str) -> tuple[Any, list[str]]:
+    """The model of a checkpoint, and the corpora that it has seen. InputError where the weights were changed."""
+    from earmark.bench.training import checkpoint
+
+    state, config = checkpoint.read(folder)
+    model = build(
+        config["preset"], options=config["options"], vocabulary=config["vocabulary"], seed=config["seed"], device=device
+    )
+    model.load_state_dict(state)
+    return model, list(config["trained_on"])
+
+
+def _build(build: Callable[..., HasInfo], training: Training, pieces: Sequence[str] | None) -> Any:
+    model = build(
+        training.preset, options=training.options, vocabulary=pieces, seed=training.seed, device=training.device
+    )
+    lacking = [name for name in TRAINABLE if not callable(getattr(model, name, None))]
+    if lacking:
+        raise Unsupported(f"{training.plugin} can't be trained: it has no {lacking[0]}()")
+    return model
+
+
+def _reads(training: Training) -> bool:
+    return training.task != "verification"
+
+
+def _rows(corpus: Corpus, training: Training, cache: Path, show: Callable[[int, int, str], None]) -> Rows:
+    """What is learned from: the train split, and synthetic voices saying its texts."""
+    rows = [_normalized(row) for row in training_rows(corpus, training)]
+    if training.voices:
+        from earmark.bench.corpora.voices import speak
+
+        texts = [row["text"] for row in rows]
+        rows += speak(texts, training.voices, seed=training.seed, cache=cache, progress=show)
+    return rows
+
+
+def _normalized(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {**row, "text": normalize(reference_text(row), NORMALIZER)}
+
+
+def _course(
+    corpus: Corpus,
+    rows: Rows,
+    training: Training,
+    rate_hz: int,
+    cache: Path,
+    state: Path,
+    show: Callable[[int, int, str], None],
+) -> Course:
+    from earmark.bench.training import data
+    from earmark.bench.training.evaluate import Dev
+    from earmark.bench.training.loop import Course
+    from earmark.bench.training.recipe import Recipe
+
+    key = f"{corpus.fingerprint} {training.train_key}" if training.voices else corpus.fingerprint
+    try:
+        held = [_normalized(row) for row in training_rows(corpus, training, "dev")]
+    except InputError:  # a corpus without a dev split: the last weights are taken
+        held = []
+    heard = data.load(rows, rate_hz=rate_hz, cache=cache, key=key, progress=show)
+    dev = [*data.load(held, rate_hz=rate_hz, cache=cache, key=key, progress=show).examples()] if held else []
+    return Course(
+        data=heard,
+        recipe=Recipe(steps=training.steps, **training.recipe.model_dump()),
+        seed=training.seed,
+        device=training.device,
+        dev=Dev(dev, NORMALIZER) if dev else None,
+        state_file=state,
+        identity=training.train_key,
+        show=show,
+    )
+
+
+def _keep(
+    folder: Path, model: Any, training: Training, pieces: Sequence[str] | None, course: Course, standing: Standing
+) -> None:
+    """Write the checkpoint. What is said of it holds nothing of this machine or of the hour."""
+    from earmark.bench.training import checkpoint
+
+    metric = course.dev.metric(model) if course.dev is not None else None
+    told = training.model_dump(mode="json") | {"corpus": corpus_label(training.corpus)}
+    checkpoint.write(
+        folder,
+        model.state_dict(),
+        {
+            **told,
+            "vocabulary": list(pieces) if pieces is not None else None,
+            "model": model.config(),
+            "trained_on": [*model.info.trained_on, corpus_label(training.corpus)],
+            "dev_metric": metric,
+            "dev_value": standing.best,
+            "best_step": standing.best_step,
+            "log": standing.log,
+        },
+    )

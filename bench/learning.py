@@ -1,0 +1,111 @@
+"""Checkpoints before cells: found in the cache, or trained by a worker process and kept there.
+
+A checkpoint lies in ``<cache>/checkpoints/<train key>/``; what a killed training has reached lies beside it and is
+taken up again. Equal keys mean equal weights, so every run, and every suite, shares them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from earmark.bench import progress, provenance
+from earmark.bench.corpora.cache import cache_dir
+from earmark.bench.executors.local import Ended, run_cell
+from earmark.bench.planning import Training
+from earmark.bench.preflight import Prepared
+
+Say = Callable[[str], None]
+TIMEOUT_MINUTES = 24 * 60.0
+TOLD = ("sha256", "plugin", "seed", "steps", "best_step", "dev_metric", "dev_value", "trained_on")
+
+
+def checkpoint_folder(train_key: str) -> Path:
+    return cache_dir() / "checkpoints" / train_key
+
+
+def state_file(train_key: str) -> Path:
+    """Where a training that is going on keeps what it needs to be taken up again."""
+    return cache_dir() / "checkpoints" / f"{train_key}.state.safetensors"
+
+
+def newest_checkpoint(plugin: str, preset: str | None) -> Path | None:
+    """The folder of the checkpoint of a model that was written last, or None."""
+    from earmark.bench.training import checkpoint
+
+    found = []
+    for path in (cache_dir() / "checkpoints").glob(f"*/{checkpoint.CONFIG}"):
+        config = checkpoint.config_of(path.parent)
+        if config["plugin"] == plugin and preset in (None, config["preset"]):
+            found.append((path.stat().st_mtime, path.parent))
+    return max(found)[1] if found else None
+
+
+@dataclass
+class School:
+    """Sees to it that checkpoints are there, each at most once in a run; ``facts`` are for ``run.json``."""
+
+    prepared: Prepared
+    logs: Path
+    say: Say
+    endings: dict[str, Ended] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def see_to(self, train_key: str) -> Ended | None:
+        """How training ended, or None where nothing is to be trained for this key."""
+        training = self.prepared.trainings.get(train_key)
+        if training is None:
+            return None
+        if train_key not in self.endings:
+            self.endings[train_key] = self._train(training)
+        return self.endings[train_key]
+
+    def _train(self, training: Training) -> Ended:
+        folder = checkpoint_folder(training.train_key)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{folder}.lock"):
+            known = _facts(folder)
+            if known is None:
+                ended = self._in_worker(training)
+                if ended.status != "ok":
+                    return ended
+                known = _facts(folder)
+            else:
+                self.say(f"{training.plugin} (seed {training.seed}): checkpoint {training.train_key} is there")
+        assert known is not None
+        self.facts[training.train_key] = known
+        return Ended("ok", trained_on=tuple(known["trained_on"]))
+
+    def _in_worker(self, training: Training) -> Ended:
+        title = f"training {training.plugin} ({training.preset}, seed {training.seed}, {training.device})"
+        self.say(title)
+        job = {
+            "training": training.model_dump(mode="json"),
+            "threads": training.recipe.threads,
+            "cache": str(cache_dir()),
+            "plugin_files": [str(path) for path in self.prepared.request.plugin_files],
+            "folder": str(checkpoint_folder(training.train_key)),
+            "state": str(state_file(training.train_key)),
+        }
+        with progress.shown(title, quiet=self.prepared.request.quiet) as advance:
+            return run_cell(
+                job,
+                timeout_s=60 * TIMEOUT_MINUTES,
+                memory_mib=int(0.8 * provenance.memory_mib()),
+                log=self.logs / f"{training.train_key}.txt",
+                advance=advance,
+            )
+
+
+def _facts(folder: Path) -> dict[str, Any] | None:
+    """What ``run.json`` tells of a checkpoint; None where there is none. A damaged one is an InputError."""
+    from earmark.bench.training import checkpoint
+
+    if not (folder / checkpoint.CONFIG).is_file():
+        return None
+    config = checkpoint.config_of(folder)
+    return {name: config[name] for name in TOLD}

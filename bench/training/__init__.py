@@ -1,0 +1,1 @@
+"""The one training loop: visible, by steps, exact to the bit when it is taken up again."""

@@ -1,0 +1,237 @@
+"""A streaming transducer around any encoder: what RNN-T, ConvRNN-T, Conformer and ContextNet share.
+
+Graves 2012 (https://arxiv.org/abs/1211.3711). A model plugin brings an encoder and sizes; this file makes of them a
+recognizer that can be trained, streams, transcribes in batches and counts its work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
+
+from earmark.bench.api import Condition, Example, Json, Losses, ModelInfo, Progress, Samples, Token, Unsupported
+from earmark.models._blocks import search, transducer
+from earmark.models._blocks.augment import NONE, SpecAugment, WaveAugment, kept
+from earmark.models._blocks.checks import check_preset, in_range, read_options
+from earmark.models._blocks.frontend import FrontEndConfig, LogMelFrontEnd
+from earmark.models._blocks.pieces import BLANK, LETTERS, Pieces
+from earmark.models._blocks.stream import TransducerStream
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from numpy.random import Generator
+
+State: TypeAlias = Any
+M = TypeVar("M", bound=nn.Module)
+
+
+class Encoder(Protocol):
+    """A streaming layer from stacked frames (B, T, D) to the width of the joint (B, T, J)."""
+
+    def __call__(self, x: Tensor, lengths: Tensor) -> Tensor: ...
+    def start(self, batch: int) -> State: ...
+    def step(self, x: Tensor, state: State) -> tuple[Tensor, State]: ...
+    def macs_by_part(self, n_frames: int) -> Mapping[str, int]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Of what is around the encoder: predictor, joint, regularisation and search."""
+
+    joint: int
+    embedding: int
+    predictor: int
+    predictor_layers: int = 1
+    dropout: float = 0.1
+    fastemit: float = 0.0
+    beam: int = 1
+    max_symbols: int = 8
+
+
+@dataclass(frozen=True, slots=True)
+class TransducerOptions:
+    """Options that every transducer takes; ``-1`` leaves the preset's value."""
+
+    dropout: float = -1.0
+    fastemit: float = 0.0
+    """Lambda of FastEmit (https://arxiv.org/abs/2010.11148); 0 is the plain loss."""
+    beam: int = 1
+    """Hypotheses kept while streaming; 1 is greedy search."""
+    prior_s: float = 0.0
+    """See ``FrontEndConfig``: above 0, the running mean of the recording is taken off."""
+    augment: bool = True
+    """Change speed, level and noise of training recordings at random."""
+
+    @classmethod
+    def read(
+        cls, options: Mapping[str, Json], preset: str, presets: Sequence[str] | Mapping[str, object], *, plugin: str
+    ) -> Self:
+        """Checked options of a plugin whose presets are these; InputError says what is wrong."""
+        check_preset(preset, tuple(presets), plugin=plugin)
+        chosen = read_options(cls, options, plugin=plugin)
+        in_range("dropout", max(0.0, chosen.dropout), 0.0, 0.9, plugin=plugin)
+        in_range("fastemit", chosen.fastemit, 0.0, 1.0, plugin=plugin)
+        in_range("beam", chosen.beam, 1, 64, plugin=plugin)
+        in_range("prior_s", chosen.prior_s, 0.0, 60.0, plugin=plugin)
+        return chosen
+
+    def front(self, preset: FrontEndConfig) -> FrontEndConfig:
+        return replace(preset, prior_s=self.prior_s)
+
+    def around(self, preset: Sizes) -> Sizes:
+        dropout = preset.dropout if self.dropout < 0 else self.dropout
+        return replace(preset, dropout=dropout, fastemit=self.fastemit, beam=self.beam)
+
+    def waves(self) -> WaveAugment:
+        return WaveAugment() if self.augment else NONE
+
+
+def seeded(make: Callable[[], M], seed: int, device: str) -> M:
+    """What ``make`` gives, its weights drawn from ``seed`` on the CPU, on ``device`` and ready to be used.
+
+    Raises:
+        Unsupported: a CUDA device is asked for where there is none.
+    """
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise Unsupported(f"device {device!r}: this torch sees no CUDA device")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return make().to(device).eval()
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Recordings padded with zeros, on the model's device.
+
+    ``samples`` (B, t), ``n_samples`` (B,), ``targets`` (B, U) labels padded with blanks, ``n_targets`` (B,), and what
+    SpecAugment leaves: ``frames`` (B, T) and ``bands`` (B, n_mels), or None.
+    """
+
+    samples: Tensor
+    n_samples: Tensor
+    targets: Tensor
+    n_targets: Tensor
+    frames: Tensor | None = None
+    bands: Tensor | None = None
+
+
+class Transducer(nn.Module):
+    """Recognizer, Transcribes and Trainable; its streams count their work."""
+
+    batching: Literal["bucketed", "by_speaker"] = "bucketed"
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        *,
+        front: FrontEndConfig,
+        sizes: Sizes,
+        vocabulary: Sequence[str] | None,
+        plugin: str,
+        waves: WaveAugment = WaveAugment(),  # noqa: B008 - frozen
+        masks: SpecAugment | None = SpecAugment(),  # noqa: B008 - frozen
+    ) -> None:
+        super().__init__()
+        self.plugin, self.sizes, self.waves, self.masks = plugin, sizes, waves, masks
+        self.pieces = Pieces(LETTERS if vocabulary is None else vocabulary)
+        n_labels = self.pieces.n_labels
+        self.front = LogMelFrontEnd(front)
+        self.encoder: Any = encoder
+        self.predictor = transducer.Predictor(
+            n_labels,
+            sizes.embedding,
+            sizes.predictor,
+            sizes.joint,
+            layers=sizes.predictor_layers,
+            dropout=sizes.dropout,
+        )
+        self.joint = transducer.Joint(sizes.joint, n_labels)
+
+    @property
+    def info(self) -> ModelInfo:
+        config = self.front.config
+        n_parameters = sum(p.numel() for p in self.parameters())
+        return ModelInfo(config.sample_rate_hz, chunk_s=config.frame_s, n_parameters=n_parameters)
+
+    @property
+    def device(self) -> torch.device:
+        return self.joint.output.weight.device
+
+    # --- listening ------------------------------------------------------------------------------------------------
+
+    def stream(self, condition: Condition | None = None) -> TransducerStream:  # noqa: ARG002 - takes none
+        """A recording on its way through the model."""
+        return TransducerStream(self)
+
+    @torch.inference_mode()
+    def transcribe(self, batch: Sequence[Samples]) -> list[tuple[Token, ...]]:
+        """Offline, all recordings at once; greedy search, whatever ``beam`` is."""
+        samples, n_samples = self._padded(batch)
+        encoded, lengths = self._encode(samples, n_samples)
+        found = search.batched_greedy(self.predictor, self.joint, encoded, lengths, max_symbols=self.sizes.max_symbols)
+        frame_s, heard_s = self.front.config.frame_s, (n_samples / self.front.config.sample_rate_hz).tolist()
+        return [
+            tuple(Token(self.pieces.pieces[label - 1], audio_s=min((t + 1) * frame_s, heard)) for t, label in row)
+            for row, heard in zip(found, heard_s, strict=True)
+        ]
+
+    def _encode(self, samples: Tensor, n_samples: Tensor) -> tuple[Tensor, Tensor]:
+        frames, lengths = self.front(samples, n_samples)
+        return self.encoder(frames, lengths), lengths
+
+    def _padded(self, batch: Sequence[Samples]) -> tuple[Tensor, Tensor]:
+        rows = [torch.from_numpy(np.ascontiguousarray(row, dtype=np.float32)) for row in batch]
+        n_samples = torch.tensor([len(row) for row in rows], device=self.device)
+        return pad_sequence(rows, batch_first=True).to(self.device), n_samples
+
+    # --- learning -------------------------------------------------------------------------------------------------
+
+    def parts(self) -> Mapping[str, Sequence[str]]:
+        """``encoder`` is the acoustic part, ``predictor`` the language part, ``joint`` brings them together."""
+        parts: dict[str, list[str]] = {}
+        for name, _ in self.named_parameters():
+            parts.setdefault(name.partition(".")[0], []).append(name)
+        return parts
+
+    def config(self) -> Json:
+        return {"front": asdict(self.front.config), "sizes": asdict(self.sizes), "pieces": list(self.pieces.pieces)}
+
+    def collate(self, examples: Sequence[Example], rng: Generator) -> Batch:
+        """A batch; while the model is training, each recording changed at random and masked (SpecAugment)."""
+        waves = [self.waves(e.samples, rng) if self.training else e.samples for e in examples]
+        samples, n_samples = self._padded(waves)
+        labels = [torch.tensor(self.pieces.encode(" ".join(turn.text for turn in e.turns))) for e in examples]
+        targets = pad_sequence([row.int() for row in labels], batch_first=True, padding_value=BLANK)
+        n_targets = torch.tensor([len(row) for row in labels], device=self.device)
+        masks = self._draw_masks(n_samples, rng) if self.training and self.masks else (None, None)
+        return Batch(samples, n_samples, targets.to(self.device), n_targets, *masks)
+
+    def _draw_masks(self, n_samples: Tensor, rng: Generator) -> tuple[Tensor, Tensor]:
+        assert self.masks is not None
+        lengths = self.front.n_frames(n_samples).tolist()
+        n_mels = self.front.config.n_mels
+        drawn = [self.masks.draw(n, n_mels, rng) for n in lengths]
+        frames = kept([time for time, _ in drawn], max(lengths))
+        bands = kept([bands for _, bands in drawn], n_mels)
+        return frames.to(self.device), bands.to(self.device)
+
+    def loss(self, batch: Batch, progress: Progress) -> Losses:  # noqa: ARG002 - the same throughout
+        """The transducer loss of each recording, per label, so that long ones don't drown short ones."""
+        frames, lengths = self.front(batch.samples, batch.n_samples)
+        if batch.bands is not None:
+            frames = frames * batch.bands.repeat(1, self.front.config.stack)[:, None]
+        if batch.frames is not None:
+            frames = frames * batch.frames[:, : frames.shape[1], None]
+        logits = self.joint(self.encoder(frames, lengths), self.predictor(batch.targets))
+        losses = transducer.transducer_loss(
+            logits, batch.targets, lengths, batch.n_targets, fastemit=self.sizes.fastemit
+        )
+        items = losses / batch.n_targets.clamp(min=1)
+        return Losses({"transducer": losses.sum() / batch.n_targets.sum().clamp(min=1)}, items.detach())

@@ -1,0 +1,107 @@
+"""One recording on its way through a transducer: frames, encoder, search, tokens, in the order audio takes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from earmark.bench.api import Samples, Token, Update
+from earmark.models._blocks import search
+from earmark.models._blocks.beam import BeamSearch
+from earmark.models._blocks.checks import check_samples
+from earmark.models._blocks.frontend import FrontEndStream
+from earmark.models._blocks.search import Emitted
+
+if TYPE_CHECKING:
+    from earmark.models._blocks.recognizer import Transducer
+
+
+class TransducerStream:
+    """Greedy search says every token for good; beam search shows its best hypothesis as a partial until the end.
+
+    State: what the front end keeps, the encoder's state, and the hypotheses of the search with the predictor's state.
+    """
+
+    def __init__(self, model: Transducer) -> None:
+        self.model = model
+        self.front = FrontEndStream(model.front)
+        self.macs: Counter[str] = Counter()
+        self.n_frames = 0
+        self.said = False
+        with torch.inference_mode():
+            self.encoder_state: Any = model.encoder.start(1)
+            self.search: Any = (_Beam if model.sizes.beam > 1 else _Greedy)(model)
+
+    def accept(self, samples: Samples) -> Update:
+        check_samples(samples, plugin=self.model.plugin)
+        with torch.inference_mode():
+            return self._hear(self.front.accept(samples))
+
+    def finish(self) -> Update:
+        with torch.inference_mode():
+            update = self._hear(self.front.finish() if self.front.n_samples else None)
+            return Update((*update.final, *self._tokens(self.search.close())), ())
+
+    def work(self) -> Mapping[str, int]:
+        """MACs executed so far: mel product, encoder by part, predictor, joint."""
+        nothing = {"front_end": 0, **self.model.encoder.macs_by_part(0)}
+        return {**nothing, **self.macs, **self.search.work()}
+
+    def _hear(self, frames: Tensor | None) -> Update:
+        if frames is None:
+            return Update()
+        k = frames.shape[1]
+        encoded, self.encoder_state = self.model.encoder.step(frames, self.encoder_state)
+        final, partial = self.search.advance(encoded[0], self.n_frames)
+        self.n_frames += k
+        self.macs.update({"front_end": self.model.front.macs(k), **self.model.encoder.macs_by_part(k)})
+        return Update(self._tokens(final), None if partial is None else self._tokens(partial))
+
+    def _tokens(self, labels: list[Emitted]) -> tuple[Token, ...]:
+        pieces = self.model.pieces.pieces
+        return tuple(Token(pieces[label - 1], audio_s=self.front.time_s(frame)) for frame, label in labels)
+
+
+class _Greedy:
+    def __init__(self, model: Transducer) -> None:
+        self.model = model
+        self.state = search.greedy_start(model.predictor)
+        self.n_joint, self.n_predictor = 0, 1
+
+    def advance(self, encoded: Tensor, first: int) -> tuple[list[Emitted], None]:
+        model = self.model
+        found, self.state, n_joint, n_predictor = search.greedy(
+            model.predictor, model.joint, encoded, self.state, max_symbols=model.sizes.max_symbols
+        )
+        self.n_joint += n_joint
+        self.n_predictor += n_predictor
+        return [(first + t, label) for t, label in found], None
+
+    def close(self) -> list[Emitted]:
+        return []
+
+    def work(self) -> dict[str, int]:
+        return {"predictor": self.model.predictor.macs(self.n_predictor), "joint": self.model.joint.macs(self.n_joint)}
+
+
+class _Beam:
+    """The best hypothesis is shown as a partial; it is final when the recording has ended."""
+
+    def __init__(self, model: Transducer) -> None:
+        self.model = model
+        self.beam = BeamSearch(model.predictor, model.joint, model.sizes.beam, model.sizes.max_symbols)
+
+    def advance(self, encoded: Tensor, _first: int) -> tuple[list[Emitted], list[Emitted]]:
+        self.beam.advance(encoded)
+        return [], self.beam.best
+
+    def close(self) -> list[Emitted]:
+        return self.beam.best
+
+    def work(self) -> dict[str, int]:
+        n_joint, n_predictor = self.beam.n_joint, self.beam.n_predictor
+        return {"predictor": self.model.predictor.macs(n_predictor), "joint": self.model.joint.macs(n_joint)}

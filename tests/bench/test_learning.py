@@ -1,0 +1,212 @@
+"""Training as part of a run: a checkpoint is made once, kept, checked, shared, and survives being killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tones
+
+from earmark.bench import learning, run
+from earmark.bench.api import InputError
+from earmark.bench.executors.local import Ended
+from earmark.bench.executors.worker import run_job
+from earmark.bench.preflight import Request
+from earmark.bench.rows import Cell
+from earmark.bench.training import checkpoint
+
+pytestmark = pytest.mark.slow
+
+HONEST = Path(__file__).parents[1] / "plugins" / "honest.py"
+SUITE = """
+schema = 1
+name = "unit"
+[defaults]
+passes = 1
+[[train]]
+id = "words"
+task = "recognition"
+plugins = ["honest"]
+corpus = "tones"
+steps = 4
+pieces = 8
+recipe = { threads = 1 }
+[[measure]]
+of = ["words"]
+corpus = ["tones"]
+cohorts = []
+slices = ["accent", "nothing"]
+"""
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tones.write_tones(tmp_path_factory.mktemp("corpora") / "tones", 6)
+
+
+@pytest.fixture
+def jobs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
+    """What the workers were asked to do; they run in this process, unpinned."""
+    asked: list[str] = []
+
+    def here(job: Mapping[str, Any], *, advance: Callable[[int, int, str], None], **_limits: Any) -> Ended:
+        asked.append("train" if "training" in job else "observe")
+        message = run_job(job, lambda m: advance(m["done"], m["total"], m["what"]))
+        told = tuple(message.get("trained_on", ()))
+        return Ended(message["status"], message.get("reason"), (), told, bool(message.get("bad_input")))
+
+    monkeypatch.setattr(run, "run_cell", here)
+    monkeypatch.setattr(learning, "run_cell", here)
+    monkeypatch.setattr("earmark.bench.executors.worker._pin", lambda _threads: None)
+    monkeypatch.setenv("EARMARK_CACHE", str(tmp_path / "cache"))
+    return asked
+
+
+def go(tmp_path: Path, corpus: Path, text: str = SUITE, **changes: Any) -> run.Outcome:
+    path = tmp_path / "unit.toml"
+    path.write_text(text, encoding="utf-8")
+    base: dict[str, Any] = {
+        "suite": str(path), "corpus": str(corpus), "results": tmp_path / "results", "quiet": True,
+        "plugin_files": (HONEST, Path(tones.__file__)),
+    }  # fmt: skip
+    return run.run_suite(Request(**(base | changes)), lambda _line: None)
+
+
+def only_cell(outcome: run.Outcome) -> Cell:
+    (cell,) = outcome.folder.read_cells()
+    return cell
+
+
+def test_a_checkpoint_is_trained_once_and_told_of(tmp_path: Path, corpus: Path, jobs: list[str]) -> None:
+    outcome = go(tmp_path, corpus)
+    cell, told = only_cell(outcome), outcome.folder.read_run()
+    assert (cell.status, cell.train_corpus, cell.steps) == ("ok", "tones", 4)
+    facts = told.checkpoints[cell.train_key]
+    assert facts["sha256"] == checkpoint.config_of(learning.checkpoint_folder(cell.train_key))["sha256"]
+    assert (facts["plugin"], facts["steps"], facts["trained_on"]) == ("honest", 4, ["tones"])
+    assert told.plugins["honest"].trained_on == ["tones"]
+    assert not learning.state_file(cell.train_key).exists()
+    go(tmp_path, corpus, new=True)
+    assert jobs == ["train", "observe", "observe"]
+
+
+def test_what_decides_the_weights_decides_the_key(tmp_path: Path, corpus: Path, jobs: list[str]) -> None:
+    base = only_cell(go(tmp_path, corpus)).train_key
+    others = [("steps = 4", "steps = 5"), ("pieces = 8", "pieces = 9"), ("threads = 1", "threads = 1, clip = 1.0")]
+    keys = {only_cell(go(tmp_path, corpus, SUITE.replace(old, new))).train_key for old, new in others}
+    keys.add(only_cell(go(tmp_path, corpus, seeds=(7,))).train_key)
+    assert len(keys | {base}) == 5
+    assert only_cell(go(tmp_path, corpus, SUITE.replace("passes = 1", "passes = 2"))).train_key == base
+    assert jobs.count("train") == 5
+
+
+def test_slices_of_utterances_and_the_offline_form_are_scored(tmp_path: Path, corpus: Path, jobs: list[str]) -> None:
+    rows = go(tmp_path, corpus).folder.read_measurements()
+    wer = {(row.scheme, row.cohort): row for row in rows if row.metric == "wer"}
+    whole, parts = wer["all", "all"], [wer["accent", name] for name in "ab"]
+    assert whole.denominator == sum(row.denominator or 0 for row in parts)
+    assert whole.numerator == sum(row.numerator or 0 for row in parts)
+    assert (wer["nothing", "*"].status, wer["nothing", "*"].reason) == (
+        "unsupported", "the corpus has no column 'nothing'",
+    )  # fmt: skip
+    (offline,) = (row for row in rows if row.metric == "wer_offline")
+    (differ,) = (row for row in rows if row.metric == "offline_disagreement")
+    assert (offline.numerator, offline.denominator) == (whole.numerator, whole.denominator)
+    assert (differ.value, differ.n) == (0.0, 12)
+
+
+def test_a_model_that_cannot_be_trained_is_unsupported(tmp_path: Path, corpus: Path, jobs: list[str]) -> None:
+    outcome = go(tmp_path, corpus, SUITE.replace('["honest"]', '["tones"]'))
+    assert only_cell(outcome).status == "unsupported"
+    assert only_cell(outcome).reason == "training: tones can't be trained: it has no parts()"
+    assert outcome.exit_code == 0
+    assert jobs == ["train"]
+
+
+def test_training_that_fails_fails_its_cells_alone(
+    tmp_path: Path, corpus: Path, jobs: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_down(*_: object) -> None:
+        raise ValueError("the loop broke")
+
+    monkeypatch.setattr("earmark.bench.training.loop.fit", break_down)
+    cell = only_cell(outcome := go(tmp_path, corpus))
+    assert (cell.status, cell.reason, outcome.exit_code) == ("failed", "training: ValueError: the loop broke", 1)
+
+
+def test_a_damaged_checkpoint_is_refused(tmp_path: Path, corpus: Path, jobs: list[str]) -> None:
+    key = only_cell(go(tmp_path, corpus)).train_key
+    weights = learning.checkpoint_folder(key) / checkpoint.WEIGHTS
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\x7f")
+    cell = only_cell(go(tmp_path, corpus, new=True))
+    assert cell.status == "failed"
+    assert "is not the file that was written with it; delete its folder" in (cell.reason or "")
+
+
+def test_transcribe_takes_the_newest_checkpoint(tmp_path: Path, corpus: Path, jobs: list[str]) -> None:
+    from earmark.bench import registry, transcribe
+
+    plugin = registry.scan((HONEST,)).named("honest", "model")
+    recording = str(corpus / "audio" / "s00-0.wav")
+
+    def hear(preset: str | None = None) -> list[transcribe.Heard]:
+        return list(transcribe.listen(plugin, recording, preset=preset, device="cpu", chunk_ms=100))
+
+    with pytest.raises(InputError, match="honest has no weights yet; run a suite that trains it"):
+        hear()
+    go(tmp_path, corpus)
+    assert hear("tiny")[-1].done
+    assert learning.newest_checkpoint("honest", "paper") is None
+
+
+def test_corpus_and_steps_come_together(tmp_path: Path, corpus: Path, jobs: list[str]) -> None:
+    with pytest.raises(InputError, match="train block 'words' has no steps"):
+        go(tmp_path, corpus, SUITE.replace("steps = 4", ""))
+    with pytest.raises(InputError, match=r"unknown key 'train\.1\.recipe\.clipp'; did you mean 'clip'"):
+        go(tmp_path, corpus, SUITE.replace("threads = 1", "clipp = 1"))
+    assert jobs == []
+
+
+def test_killed_twice_it_ends_with_the_weights_of_an_undisturbed_training(tmp_path: Path, corpus: Path) -> None:
+    """SIGKILL for the driver, and with it the worker, each time as soon as a state was written."""
+    text = SUITE.replace("steps = 4", "steps = 300")
+    digests = []
+    for name, kills in (("killed", 2), ("undisturbed", 0)):
+        cache = tmp_path / name
+        for _ in range(kills):
+            _start_and_kill(tmp_path, corpus, text, cache)
+        assert _command(tmp_path, corpus, text, cache).wait(timeout=120) == 0
+        (config,) = cache.glob("checkpoints/*/config.json")
+        digests.append(json.loads(config.read_text(encoding="utf-8"))["sha256"])
+    assert digests[0] == digests[1]
+
+
+def _command(tmp_path: Path, corpus: Path, text: str, cache: Path) -> subprocess.Popen[bytes]:
+    (tmp_path / "unit.toml").write_text(text, encoding="utf-8")
+    command = [sys.executable, "-m", "earmark", "run", str(tmp_path / "unit.toml"), "--corpus", str(corpus)]
+    command += ["--plugin", str(HONEST), "--results", str(cache / "results")]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    return subprocess.Popen(command, env={**os.environ, "EARMARK_CACHE": str(cache)}, **quiet)  # type: ignore[call-overload, no-any-return]
+
+
+def _start_and_kill(tmp_path: Path, corpus: Path, text: str, cache: Path) -> None:
+    def states() -> list[float]:
+        return [path.stat().st_mtime for path in cache.glob("checkpoints/*.state.safetensors")]
+
+    before, process, begun = states(), _command(tmp_path, corpus, text, cache), time.monotonic()
+    while states() == before:
+        assert process.poll() is None
+        assert time.monotonic() - begun < 100
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    time.sleep(0.3)  # the worker sees that its driver is gone
+    assert states()
