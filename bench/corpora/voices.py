@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
-import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -22,6 +19,7 @@ from earmark.bench.corpora.synthetic.plan import Utterance
 from earmark.bench.corpora.synthetic.recipes import engine_version
 from earmark.bench.corpora.synthetic.voices import ACCENTS, variants
 from earmark.bench.corpora.synthetic.world import Speaker
+from earmark.bench.disk import whole_folder
 
 CATALOG = "catalog.json"
 Report = Callable[[int, int, str], None]
@@ -58,23 +56,15 @@ def _make(texts: Sequence[str], n: int, seed: int, folder: Path, progress: Repor
     planned = defaultdict(list)
     for utterance in _plan(texts, n, seed):
         planned[utterance.speaker.accent, utterance.speaker.variant].append(utterance)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-    try:
+    with whole_folder(folder) as partial, Engine() as engine:
         entries: list[dict[str, Any]] = []
-        with Engine() as engine:
-            for (accent, variant), wanted in planned.items():
-                prompts = [Prompt(u.text, u.rate, u.pitch, u.speaker.pitch_range) for u in wanted]
-                spoken = engine.say(voice(accent, variant), prompts)
-                entries += [write(speech, utterance, partial) for speech, utterance in zip(spoken, wanted, strict=True)]
-                progress(len(entries), n, "synthetic voices")
+        for (accent, variant), wanted in planned.items():
+            prompts = [Prompt(u.text, u.rate, u.pitch, u.speaker.pitch_range) for u in wanted]
+            spoken = engine.say(voice(accent, variant), prompts)
+            entries += [write(speech, utterance, partial) for speech, utterance in zip(spoken, wanted, strict=True)]
+            progress(len(entries), n, "synthetic voices")
         entries.sort(key=lambda entry: str(entry["row"]["id"]))
         (partial / CATALOG).write_text(json.dumps(entries), encoding="utf-8")
-        shutil.rmtree(folder, ignore_errors=True)
-        os.replace(partial, folder)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
 
 
 def _plan(texts: Sequence[str], n: int, seed: int) -> list[Utterance]:

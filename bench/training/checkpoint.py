@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +16,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from earmark.bench.api import InputError
+from earmark.bench.disk import whole_folder
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
 
@@ -27,17 +25,10 @@ def write(folder: Path, state: Mapping[str, Tensor], config: Mapping[str, Any]) 
     """Write a checkpoint, whole or not at all; returns the digest of its weights."""
     content = save({name: tensor.detach().cpu().contiguous().clone() for name, tensor in sorted(state.items())})
     digest = hashlib.sha256(content).hexdigest()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-    try:
+    text = json.dumps({**config, "sha256": digest}, indent=1, sort_keys=True, ensure_ascii=False)
+    with whole_folder(folder) as partial:
         (partial / WEIGHTS).write_bytes(content)
-        text = json.dumps({**config, "sha256": digest}, indent=1, sort_keys=True, ensure_ascii=False)
         (partial / CONFIG).write_text(text + "\n", encoding="utf-8")
-        shutil.rmtree(folder, ignore_errors=True)
-        os.replace(partial, folder)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
     return digest
 
 

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +15,7 @@ import pyarrow as pa
 from earmark.bench.api import Example, Samples, Table, Turn, Word
 from earmark.bench.corpora import audio
 from earmark.bench.corpora.schema import metadata
+from earmark.bench.disk import whole_folder
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -102,15 +100,9 @@ def _decode(rows: Sequence[Mapping[str, Any]], rate_hz: int, folder: Path, progr
             progress(done, len(rows), "decoding")
             yield pa.array(samples)
 
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-    try:
-        column = pa.chunked_array([pa.array([values], type=pa.large_list(pa.float32())) for values in heard()])
+    column = pa.chunked_array([pa.array([values], type=pa.large_list(pa.float32())) for values in heard()])
+    with whole_folder(folder) as partial:
         Dataset(pa.table({"samples": column})).save_to_disk(str(partial))
-        os.replace(partial, folder)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
 
 
 def _table(rows: Sequence[Mapping[str, Any]], cohorts: Sequence[str] | None) -> Table:

@@ -7,7 +7,6 @@ weights, the best weights so far, the optimizer's moments and the objective's ow
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -17,6 +16,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
+
+from earmark.bench.disk import write_atomic
 
 
 @dataclass
@@ -37,13 +38,7 @@ def write(path: Path, identity: str, standing: Standing, groups: Mapping[str, Ma
         for name, tensor in named.items()
     }
     facts = {"identity": identity, "standing": json.dumps(asdict(standing))}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    with partial.open("wb") as file:
-        file.write(save(tensors, metadata=facts))
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
+    write_atomic(path, save(tensors, metadata=facts))
 
 
 def read(path: Path, identity: str) -> tuple[Standing, dict[str, dict[str, Tensor]]] | None:

@@ -13,9 +13,10 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
+from earmark.models._blocks.pieces import BLANK
 from earmark.models._blocks.recurrent import LstmState, join, pick
 from earmark.models._blocks.search import Emitted
-from earmark.models._blocks.transducer import BLANK, Joint, Predictor
+from earmark.models._blocks.transducer import Joint, Predictor
 
 Text: TypeAlias = tuple[int, ...]
 Read: TypeAlias = tuple[Tensor, LstmState]

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from earmark.models._blocks.pieces import BLANK
 from earmark.models._blocks.recurrent import LstmState, pick, put
-from earmark.models._blocks.transducer import BLANK, Joint, Predictor
+from earmark.models._blocks.transducer import Joint, Predictor
 
 AHEAD = 8
 """Frames scored in one product: more would mostly be scored again, for whatever is said changes what follows."""

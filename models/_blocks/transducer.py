@@ -10,9 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
+from earmark.models._blocks.pieces import BLANK
 from earmark.models._blocks.recurrent import Dense, LstmState, StreamingLSTM
-
-BLANK = 0
 
 
 class Predictor(nn.Module):
