@@ -69,9 +69,8 @@ def _teach(job: Mapping[str, Any], report: Report) -> tuple[list[str], list[str]
 
 
 def _observe(job: Mapping[str, Any], report: Report) -> tuple[list[str], list[str]]:
-    from earmark.bench.executors.teaching import load_trained
-
     from earmark.bench.corpora.load import load_corpus
+    from earmark.bench.executors.teaching import load_trained
     from earmark.bench.observe import recognition, verification
     from earmark.bench.observe.selection import select_rows, vocabulary_of
     from earmark.bench.observe.settings import Settings, prepare, require_device

@@ -110,15 +110,26 @@ def test_a_wider_beam_finds_better_on_the_whole() -> None:
 
 
 @torch.no_grad()
-def test_the_frames_are_those_of_an_alignment_of_the_text() -> None:
-    """In order, within what was heard, at most ``max_symbols`` each; the text is no less likely than this alignment."""
+def test_frames_are_in_order_and_say_no_more_than_they_may() -> None:
     for seed in range(5):
-        pair, encoded = parts(seed, blank=1.0), encodings(10, seed)
-        found = searched(pair, encoded, 4, 2)
-        frames = [t for t, _ in found.best]
+        frames = [t for t, _ in searched(parts(seed, blank=1.0), encodings(10, seed), 4, 2).best]
         assert frames == sorted(frames)
         assert all(0 <= t < 10 and frames.count(t) <= 2 for t in frames)
-        assert found.hypotheses[0].score >= log_probability(*pair, encoded, found.best) - 1e-5
+
+
+@torch.no_grad()
+def test_a_label_is_put_where_it_is_likelier() -> None:
+    """One label, two frames, one label a frame at most: there are two alignments."""
+    places = set()
+    for seed in range(8):
+        pair, encoded = parts(seed), encodings(2, seed)
+        for hypothesis in searched(pair, encoded, EVERYTHING, 1).hypotheses:
+            if len(hypothesis.text) == 1:
+                label = hypothesis.text[0]
+                scores = [log_probability(*pair, encoded, [(t, label)]) for t in range(2)]
+                assert hypothesis.emitted == [(scores.index(max(scores)), label)]
+                places.add(hypothesis.frames)
+    assert places == {(0,), (1,)}
 
 
 @settings(max_examples=20, deadline=None)

@@ -46,12 +46,10 @@ def plainly(predictor: Predictor, joint: Joint, encoded: Tensor, max_symbols: in
     return said
 
 
-def in_chunks(
-    predictor: Predictor, joint: Joint, encoded: Tensor, chunks: list[int], max_symbols: int
-) -> list[Emitted]:
-    state, first, said = greedy_start(predictor), 0, []
+def in_chunks(pair: tuple[Predictor, Joint], encoded: Tensor, chunks: list[int], max_symbols: int) -> list[Emitted]:
+    state, first, said = greedy_start(pair[0]), 0, []
     for part in encoded.split(chunks):
-        found, state, _, _ = greedy(predictor, joint, part, state, max_symbols=max_symbols)
+        found, state, _, _ = greedy(*pair, part, state, max_symbols=max_symbols)
         said += [(first + t, label) for t, label in found]
         first += len(part)
     return said
@@ -65,7 +63,7 @@ CHUNKS = st.lists(st.integers(1, 2 * AHEAD), min_size=1, max_size=5)
 @torch.no_grad()
 def test_any_chunks_say_what_a_plain_loop_says(seed: int, chunks: list[int], max_symbols: int, blank: float) -> None:
     pair, encoded = parts(seed, blank), encodings(sum(chunks), seed)
-    assert in_chunks(*pair, encoded, chunks, max_symbols) == plainly(*pair, encoded, max_symbols)
+    assert in_chunks(pair, encoded, chunks, max_symbols) == plainly(*pair, encoded, max_symbols)
 
 
 @settings(max_examples=40, deadline=None)
