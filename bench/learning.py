@@ -14,6 +14,7 @@ from typing import Any
 from filelock import FileLock
 
 from earmark.bench import progress, provenance
+from earmark.bench.api import InputError
 from earmark.bench.corpora.cache import cache_dir
 from earmark.bench.executors.local import Ended, run_cell
 from earmark.bench.planning import Training
@@ -40,7 +41,7 @@ def newest_checkpoint(plugin: str, preset: str | None) -> Path | None:
     found = []
     for path in (cache_dir() / "checkpoints").glob(f"*/{checkpoint.CONFIG}"):
         config = checkpoint.config_of(path.parent)
-        if config["plugin"] == plugin and preset in (None, config["preset"]):
+        if config.get("plugin") == plugin and preset in (None, config.get("preset")):
             found.append((path.stat().st_mtime, path.parent))
     return max(found)[1] if found else None
 
@@ -61,7 +62,10 @@ class School:
         if training is None:
             return None
         if train_key not in self.endings:
-            self.endings[train_key] = self._train(training)
+            try:
+                self.endings[train_key] = self._train(training)
+            except InputError as error:  # a damaged checkpoint costs its own cells
+                self.endings[train_key] = Ended("failed", str(error))
         return self.endings[train_key]
 
     def _train(self, training: Training) -> Ended:
@@ -78,7 +82,7 @@ class School:
                 self.say(f"{training.plugin} (seed {training.seed}): checkpoint {training.train_key} is there")
         assert known is not None
         self.facts[training.train_key] = known
-        return Ended("ok", trained_on=tuple(known["trained_on"]))
+        return Ended("ok", trained_on=tuple(known["trained_on"] or ()))
 
     def _in_worker(self, training: Training) -> Ended:
         title = f"training {training.plugin} ({training.preset}, seed {training.seed}, {training.device})"
@@ -108,4 +112,4 @@ def _facts(folder: Path) -> dict[str, Any] | None:
     if not (folder / checkpoint.CONFIG).is_file():
         return None
     config = checkpoint.config_of(folder)
-    return {name: config[name] for name in TOLD}
+    return {name: config.get(name) for name in TOLD}

@@ -39,7 +39,12 @@ def as_text(found: registry.Found) -> Iterator[str]:
 
 
 def plan_text(prepared: Prepared, cost: Estimate) -> Iterator[str]:
-    """A line for each cell, and what all of them cost."""
+    """A line for each checkpoint and each cell, and what the cells cost."""
+    from earmark.bench.planning import corpus_label
+
+    for training in prepared.trainings.values():
+        learned = f"{training.steps} steps on {corpus_label(training.corpus)}, {training.device}, seed {training.seed}"
+        yield f"{training.train_key}  train {training.plugin} ({training.preset}): {learned}"
     for cell in prepared.cells:
         where = f"{cell.corpus}/{cell.split} {cell.condition}, {cell.device}, seed {cell.seed}"
         how = f"{cell.chunk_ms} ms chunks, {cell.pacing}" if cell.chunk_ms else cell.pacing

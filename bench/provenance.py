@@ -35,7 +35,11 @@ _OBSERVING = (
     "corpora/schema.py",
 )  # fmt: skip
 _DECODING = ("numpy", "scipy", "soundfile")
-_TRAINING = ("training", "tokenizer.py", "corpora/audio.py", "corpora/voices.py", "executors/teaching.py")
+_TRAINING = (
+    "training", "tokenizer.py", "executors/teaching.py", "metrics/normalize.py", "metrics/words.py",
+    "corpora/audio.py", "corpora/conditions.py", "corpora/schema.py", "corpora/splits.py", "corpora/voices.py",
+    "corpora/synthetic", "corpora/synthetic/voices.json",
+)  # fmt: skip
 _LEARNING = (*_DECODING, "espeakng-loader", "lightning-fabric", "sentencepiece")
 
 

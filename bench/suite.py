@@ -237,6 +237,9 @@ def _check_references(suite: Suite, where: str) -> None:
         if (block.corpus is None) != (block.steps is None):
             lacking = "corpus" if block.corpus is None else "steps"
             raise InputError(f"train block {block.id!r} has no {lacking}", where=where, fix="give both, or neither")
+        if block.corpus is not None and block.vocabulary is not None:
+            what = f"train block {block.id!r} learns its vocabulary from its corpus"
+            raise InputError(what, where=where, fix="leave out vocabulary")
     ids = [*(block.id for block in suite.train), *(block.id for block in suite.repair)]
     repeated = sorted({i for i in ids if ids.count(i) > 1})
     if repeated:

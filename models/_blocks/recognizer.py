@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 State: TypeAlias = Any
 M = TypeVar("M", bound=nn.Module)
+PRESETS = -1.0
+"""Of an option: the preset's own value."""
 
 
 class Encoder(Protocol):
@@ -57,9 +59,10 @@ class Sizes:
 
 @dataclass(frozen=True, slots=True)
 class TransducerOptions:
-    """Options that every transducer takes; ``-1`` leaves the preset's value."""
+    """Options that every transducer takes."""
 
-    dropout: float = -1.0
+    dropout: float = PRESETS
+    """0 to 0.9; -1 leaves the preset's."""
     fastemit: float = 0.0
     """Lambda of FastEmit (https://arxiv.org/abs/2010.11148); 0 is the plain loss."""
     beam: int = 1
@@ -76,7 +79,8 @@ class TransducerOptions:
         """Checked options of a plugin whose presets are these; InputError says what is wrong."""
         check_preset(preset, tuple(presets), plugin=plugin)
         chosen = read_options(cls, options, plugin=plugin)
-        in_range("dropout", max(0.0, chosen.dropout), 0.0, 0.9, plugin=plugin)
+        if chosen.dropout != PRESETS:
+            in_range("dropout", chosen.dropout, 0.0, 0.9, plugin=plugin)
         in_range("fastemit", chosen.fastemit, 0.0, 1.0, plugin=plugin)
         in_range("beam", chosen.beam, 1, 64, plugin=plugin)
         in_range("prior_s", chosen.prior_s, 0.0, 60.0, plugin=plugin)
@@ -86,7 +90,7 @@ class TransducerOptions:
         return replace(preset, prior_s=self.prior_s)
 
     def around(self, preset: Sizes) -> Sizes:
-        dropout = preset.dropout if self.dropout < 0 else self.dropout
+        dropout = preset.dropout if self.dropout == PRESETS else self.dropout
         return replace(preset, dropout=dropout, fastemit=self.fastemit, beam=self.beam)
 
     def waves(self) -> WaveAugment:

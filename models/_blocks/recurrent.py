@@ -1,7 +1,7 @@
 """LSTM layers that run over whole recordings in training and a few frames at a time in a stream, with the same weights.
 
 Weight matrices are kept as (inputs, outputs), the transpose of torch's own: on the CPU the product with one row, of
-which a stream is made, is then 1.5 times as fast. There is no second copy that an optimizer or a checkpoint could leave
+which a stream is made, is then quicker. There is no second copy that an optimizer or a checkpoint could leave
 behind. Streaming never runs the kernel for whole sequences, which packs its weights anew at each call.
 """
 

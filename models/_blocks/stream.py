@@ -31,7 +31,6 @@ class TransducerStream:
         self.front = FrontEndStream(model.front)
         self.macs: Counter[str] = Counter()
         self.n_frames = 0
-        self.said = False
         with torch.inference_mode():
             self.encoder_state: Any = model.encoder.start(1)
             self.search: Any = (_Beam if model.sizes.beam > 1 else _Greedy)(model)

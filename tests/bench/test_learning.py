@@ -149,6 +149,10 @@ def test_a_damaged_checkpoint_is_refused(tmp_path: Path, corpus: Path, jobs: lis
     cell = only_cell(go(tmp_path, corpus, new=True))
     assert cell.status == "failed"
     assert "is not the file that was written with it; delete its folder" in (cell.reason or "")
+    (weights.parent / checkpoint.CONFIG).write_text("{", encoding="utf-8")
+    cell = only_cell(outcome := go(tmp_path, corpus, SUITE.replace("passes = 1", "passes = 2")))
+    assert (cell.status, outcome.exit_code) == ("failed", 1)
+    assert "config.json can't be read; delete its folder" in (cell.reason or "")
 
 
 def test_transcribe_takes_the_newest_checkpoint(tmp_path: Path, corpus: Path, jobs: list[str]) -> None:
@@ -170,6 +174,8 @@ def test_transcribe_takes_the_newest_checkpoint(tmp_path: Path, corpus: Path, jo
 def test_corpus_and_steps_come_together(tmp_path: Path, corpus: Path, jobs: list[str]) -> None:
     with pytest.raises(InputError, match="train block 'words' has no steps"):
         go(tmp_path, corpus, SUITE.replace("steps = 4", ""))
+    with pytest.raises(InputError, match="learns its vocabulary from its corpus; leave out vocabulary"):
+        go(tmp_path, corpus, SUITE.replace("pieces = 8", 'vocabulary = "corpus"'))
     with pytest.raises(InputError, match=r"unknown key 'train\.1\.recipe\.clipp'; did you mean 'clip'"):
         go(tmp_path, corpus, SUITE.replace("threads = 1", "clipp = 1"))
     assert jobs == []

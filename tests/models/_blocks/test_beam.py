@@ -5,36 +5,25 @@ from __future__ import annotations
 import itertools
 import math
 from collections import defaultdict
+from functools import partial
 
 import pytest
 import torch
+import transducers
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor, nn
+from torch import Tensor
+from transducers import encodings
 
 from earmark.bench.observe.compute import count_macs
 from earmark.models._blocks.beam import BeamSearch
 from earmark.models._blocks.search import batched_greedy, log_probability
 from earmark.models._blocks.transducer import Joint, Predictor, transducer_loss
 
-J, V = 4, 3
+V = 3
+parts = partial(transducers.parts, n_labels=V)
 EVERYTHING = 10_000
 Text = tuple[int, ...]
-
-
-def parts(seed: int = 0, n_labels: int = V, blank: float = 0.0) -> tuple[Predictor, Joint]:
-    """An untrained pair with opinions; ``blank`` is added to the blank's score."""
-    torch.manual_seed(seed)
-    predictor, joint = Predictor(n_labels, 3, 6, J).eval(), Joint(J, n_labels)
-    for parameter in (*predictor.parameters(), *joint.parameters()):
-        nn.init.normal_(parameter)
-    with torch.no_grad():
-        joint.output.bias[0] += blank
-    return predictor, joint
-
-
-def encodings(n: int, seed: int = 0) -> Tensor:
-    return 2.0 * torch.randn(n, J, generator=torch.Generator().manual_seed(seed))
 
 
 def searched(pair: tuple[Predictor, Joint], encoded: Tensor, width: int, max_symbols: int) -> BeamSearch:

@@ -136,6 +136,8 @@ def test_options_are_checked_by_name_and_range() -> None:
         read(fastemitt=0.1)
     with pytest.raises(InputError, match="give 1 to 64"):
         read(beam=0)
+    with pytest.raises(InputError, match=r"'dropout' is -0\.5"):
+        read(dropout=-0.5)
     sizes = read(dropout=0.3, fastemit=0.01, beam=4).around(Sizes(joint=1, embedding=1, predictor=1))
     assert (sizes.dropout, sizes.fastemit, sizes.beam) == (0.3, 0.01, 4)
     assert read().around(Sizes(joint=1, embedding=1, predictor=1, dropout=0.2)).dropout == 0.2

@@ -4,33 +4,22 @@ from __future__ import annotations
 
 import itertools
 import math
+from functools import partial
 
 import pytest
 import torch
+import transducers
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor, nn
+from torch import Tensor
+from transducers import WIDTH, encodings
 
 from earmark.bench.observe.compute import count_macs
 from earmark.models._blocks.search import AHEAD, Emitted, batched_greedy, greedy, greedy_start, log_probability
 from earmark.models._blocks.transducer import Joint, Predictor, transducer_loss
 
-J, V = 4, 5
-
-
-def parts(seed: int = 0, blank: float = 0.0) -> tuple[Predictor, Joint]:
-    """An untrained pair with strong opinions; ``blank`` is added to the blank's score."""
-    torch.manual_seed(seed)
-    predictor, joint = Predictor(V, 3, 6, J).eval(), Joint(J, V)
-    for parameter in (*predictor.parameters(), *joint.parameters()):
-        nn.init.normal_(parameter)
-    with torch.no_grad():
-        joint.output.bias[0] += blank
-    return predictor, joint
-
-
-def encodings(n: int, seed: int = 0) -> Tensor:
-    return 2.0 * torch.randn(n, J, generator=torch.Generator().manual_seed(seed))
+V = 5
+parts = partial(transducers.parts, n_labels=V)
 
 
 def plainly(predictor: Predictor, joint: Joint, encoded: Tensor, max_symbols: int) -> list[Emitted]:
@@ -74,7 +63,7 @@ def test_any_chunks_say_what_a_plain_loop_says(seed: int, chunks: list[int], max
 def test_a_batch_says_what_its_rows_say(seed: int, lengths: list[int], max_symbols: int) -> None:
     pair = parts(seed, 1.0)
     rows = [encodings(n, seed + i) for i, n in enumerate(lengths)]
-    padded = torch.full((len(rows), max(lengths) + 2, J), 9.0)
+    padded = torch.full((len(rows), max(lengths) + 2, WIDTH), 9.0)
     for own, row in zip(padded, rows, strict=True):
         own[: len(row)] = row
     found = batched_greedy(*pair, padded, torch.tensor(lengths), max_symbols=max_symbols)
