@@ -28,8 +28,8 @@ class WaveAugment:
     """Played at a speed drawn from 1 - speed to 1 + speed (Ko et al. 2015 draw from three)."""
     gain_db: float = 6.0
     """Level changed by up to this, either way."""
-    noise_chance: float = 0.5
-    snr_db: tuple[float, float] = (5.0, 30.0)
+    noise_chance: float = 0.3
+    snr_db: tuple[float, float] = (10.0, 40.0)
     """Signal-to-noise ratio of the noise that is added, drawn from this range."""
 
     def __call__(self, samples: Samples, rng: Generator) -> Samples:
@@ -53,10 +53,11 @@ def change_speed(samples: Samples, speed: float) -> Samples:
     """(n,) -> (n / speed,) samples by linear interpolation: tempo and pitch change together."""
     if speed == 1.0 or len(samples) < 2:
         return samples
-    places = np.arange(0.0, len(samples) - 1, speed)
-    left = places.astype(np.int64)
-    share = (places - left).astype(np.float32)
-    return cast("Samples", samples[left] * (1.0 - share) + samples[left + 1] * share)
+    n = max(2, round(len(samples) / speed))
+    played = torch.nn.functional.interpolate(
+        torch.from_numpy(np.ascontiguousarray(samples))[None, None], size=n, mode="linear", align_corners=True
+    )
+    return cast("Samples", played[0, 0].numpy())
 
 
 def colored_noise(n: int, tilt: float, rng: Generator) -> NDArray[np.float32]:
@@ -93,6 +94,10 @@ class SpecAugment:
         time = [_stretch(n_frames, max(1, round(self.time_share * n_frames)), rng) for _ in range(n_time)]
         bands = [_stretch(n_bands, round(self.band_share * n_bands), rng) for _ in range(self.n_band_masks)]
         return time, bands
+
+
+MILD = SpecAugment(n_band_masks=1, band_share=0.2)
+"""For a small model that sees a few thousand short recordings a few times."""
 
 
 def _stretch(size: int, widest: int, rng: Generator) -> tuple[int, int]:

@@ -21,6 +21,7 @@ from earmark.models._blocks.augment import NONE, SpecAugment, WaveAugment, kept
 from earmark.models._blocks.checks import check_preset, in_range, read_options
 from earmark.models._blocks.frontend import FrontEndConfig, LogMelFrontEnd
 from earmark.models._blocks.pieces import BLANK, LETTERS, Pieces
+from earmark.models._blocks.recurrent import Dense
 from earmark.models._blocks.stream import TransducerStream
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ class Sizes:
     fastemit: float = 0.0
     beam: int = 1
     max_symbols: int = 8
+    ctc: float = 0.0
+    """Weight of a CTC loss on the encoder in training; 0 for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,8 @@ class TransducerOptions:
     """See ``FrontEndConfig``: above 0, the running mean of the recording is taken off."""
     augment: bool = True
     """Change speed, level and noise of training recordings at random."""
+    ctc: float = PRESETS
+    """Weight of a CTC loss on the encoder while training; -1 leaves the preset's, 0 is none."""
 
     @classmethod
     def read(
@@ -81,6 +86,8 @@ class TransducerOptions:
         chosen = read_options(cls, options, plugin=plugin)
         if chosen.dropout != PRESETS:
             in_range("dropout", chosen.dropout, 0.0, 0.9, plugin=plugin)
+        if chosen.ctc != PRESETS:
+            in_range("ctc", chosen.ctc, 0.0, 10.0, plugin=plugin)
         in_range("fastemit", chosen.fastemit, 0.0, 1.0, plugin=plugin)
         in_range("beam", chosen.beam, 1, 64, plugin=plugin)
         in_range("prior_s", chosen.prior_s, 0.0, 60.0, plugin=plugin)
@@ -91,7 +98,8 @@ class TransducerOptions:
 
     def around(self, preset: Sizes) -> Sizes:
         dropout = preset.dropout if self.dropout == PRESETS else self.dropout
-        return replace(preset, dropout=dropout, fastemit=self.fastemit, beam=self.beam)
+        ctc = preset.ctc if self.ctc == PRESETS else self.ctc
+        return replace(preset, dropout=dropout, fastemit=self.fastemit, beam=self.beam, ctc=ctc)
 
     def waves(self) -> WaveAugment:
         return WaveAugment() if self.augment else NONE
@@ -157,6 +165,7 @@ class Transducer(nn.Module):
             dropout=sizes.dropout,
         )
         self.joint = transducer.Joint(sizes.joint, n_labels)
+        self.aligner = Dense(sizes.joint, n_labels) if sizes.ctc > 0 else None
 
     @property
     def info(self) -> ModelInfo:
@@ -198,7 +207,10 @@ class Transducer(nn.Module):
     # --- learning -------------------------------------------------------------------------------------------------
 
     def parts(self) -> Mapping[str, Sequence[str]]:
-        """``encoder`` is the acoustic part, ``predictor`` the language part, ``joint`` brings them together."""
+        """``encoder`` is the acoustic part, ``predictor`` the language part, ``joint`` brings them together.
+
+        ``aligner``, where there is one, gives the encoder's own labels to the CTC loss and is idle after training.
+        """
         parts: dict[str, list[str]] = {}
         for name, _ in self.named_parameters():
             parts.setdefault(name.partition(".")[0], []).append(name)
@@ -227,15 +239,24 @@ class Transducer(nn.Module):
         return frames.to(self.device), bands.to(self.device)
 
     def loss(self, batch: Batch, progress: Progress) -> Losses:  # noqa: ARG002 - the same throughout
-        """The transducer loss of each recording, per label, so that long ones don't drown short ones."""
+        """The transducer loss, and beside it the CTC loss of the encoder alone where the model has an aligner.
+
+        Both are per label, so that long recordings don't drown short ones. CTC (Graves et al. 2006) tells the encoder
+        what to hear before the predictor's guesses have explained most of it (Kim et al. 2017, section 2.3).
+        """
         frames, lengths = self.front(batch.samples, batch.n_samples)
         if batch.bands is not None:
             frames = frames * batch.bands.repeat(1, self.front.config.stack)[:, None]
         if batch.frames is not None:
             frames = frames * batch.frames[:, : frames.shape[1], None]
-        logits = self.joint(self.encoder(frames, lengths), self.predictor(batch.targets))
+        encoded, n_labels = self.encoder(frames, lengths), batch.n_targets.sum().clamp(min=1)
+        logits = self.joint(encoded, self.predictor(batch.targets))
         losses = transducer.transducer_loss(
             logits, batch.targets, lengths, batch.n_targets, fastemit=self.sizes.fastemit
         )
         items = losses / batch.n_targets.clamp(min=1)
-        return Losses({"transducer": losses.sum() / batch.n_targets.sum().clamp(min=1)}, items.detach())
+        terms = {"transducer": losses.sum() / n_labels}
+        if self.aligner is not None:
+            alignments = transducer.ctc_loss(self.aligner(encoded), batch.targets, lengths, batch.n_targets)
+            terms["ctc"] = self.sizes.ctc * alignments.sum() / n_labels
+        return Losses(terms, items.detach())

@@ -100,6 +100,21 @@ def transducer_loss(
     return losses
 
 
+def ctc_loss(logits: Tensor, targets: Tensor, frame_lengths: Tensor, target_lengths: Tensor) -> Tensor:
+    """Minus log probability of the targets under the encoder's own labels (Graves et al. 2006): (B,).
+
+    Args:
+        logits: (B, T, V), any scores.
+        targets: (B, U) labels from 1 to V - 1, padded with anything.
+        frame_lengths: (B,) valid frames; a row with fewer than its labels need has loss 0.
+        target_lengths: (B,) valid labels.
+    """
+    log_probs = logits.log_softmax(dim=-1).transpose(0, 1)
+    return torch.nn.functional.ctc_loss(
+        log_probs, targets.long(), frame_lengths, target_lengths, blank=BLANK, reduction="none", zero_infinity=True
+    )
+
+
 def _following(targets: Tensor, lengths: Tensor) -> Tensor:
     """(B, U + 1) label after each place; blank, which nothing reads there, behind the last."""
     valid = torch.arange(targets.shape[1], device=targets.device) < lengths[:, None]

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from earmark.bench.api import Json
+from earmark.models._blocks.augment import MILD, SpecAugment
 from earmark.models._blocks.conv import CausalConv1d
 from earmark.models._blocks.frontend import FrontEndConfig
 from earmark.models._blocks.recognizer import Sizes, Transducer, TransducerOptions, seeded
@@ -37,13 +38,13 @@ class EncoderSizes:
 
 
 ENCODERS = {
-    "tiny": EncoderSizes(stack=6, stem=256, hidden=256, layers=2, projection=0, norm=True, swish=False),
+    "tiny": EncoderSizes(stack=6, stem=192, hidden=192, layers=2, projection=0, norm=True, swish=False),
     "small": EncoderSizes(stack=6, stem=384, hidden=448, layers=3, projection=0, norm=True, swish=False),
     "paper": EncoderSizes(stack=3, stem=0, hidden=640, layers=7, projection=640, norm=False, swish=True),
 }
 AROUND = {
-    "tiny": Sizes(joint=256, embedding=64, predictor=128),
-    "small": Sizes(joint=320, embedding=128, predictor=256),
+    "tiny": Sizes(joint=128, embedding=64, predictor=128, ctc=0.5),
+    "small": Sizes(joint=320, embedding=128, predictor=256, ctc=0.5),
     "paper": Sizes(joint=512, embedding=256, predictor=640),
 }
 
@@ -108,6 +109,14 @@ def build(
 
     def make() -> Transducer:
         encoder = RnntEncoder(front.width, sizes, around.joint, around.dropout)
-        return Transducer(encoder, front=front, sizes=around, vocabulary=vocabulary, plugin=NAME, waves=chosen.waves())
+        return Transducer(
+            encoder,
+            front=front,
+            sizes=around,
+            vocabulary=vocabulary,
+            plugin=NAME,
+            waves=chosen.waves(),
+            masks=SpecAugment() if preset == "paper" else MILD,
+        )
 
     return seeded(make, seed, device)

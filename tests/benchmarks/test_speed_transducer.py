@@ -7,12 +7,12 @@ They are timed in turns, so that whatever else the machine does falls on all of 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from time import perf_counter
 from typing import TYPE_CHECKING
 
 import pytest
 import torch
 from torch import Tensor, nn
+from turns import READ_BYTES, best_of_turns
 
 from earmark.models._blocks.beam import BeamSearch
 from earmark.models._blocks.recurrent import StreamingLSTM
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 HIDDEN, LAYERS = 640, 7  # the RNN-T baseline of ConvRNN-T, section 4
 JOINT, N_LABELS, EMBEDDING = 512, 2500, 256
-READ_BYTES = 128 * 2**20  # beyond any cache
 N_ROUNDS = 20
 
 
@@ -34,17 +33,6 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
-
-
-def best_of_turns(runs: dict[str, Callable[[], object]], n_rounds: int) -> dict[str, float]:
-    """Least seconds of each, taken in turns."""
-    best = dict.fromkeys(runs, float("inf"))
-    for _ in range(n_rounds):
-        for name, run in runs.items():
-            start = perf_counter()
-            run()
-            best[name] = min(best[name], perf_counter() - start)
-    return best
 
 
 def by_cells(cells: list[nn.LSTMCell], x: Tensor, state: list[tuple[Tensor, Tensor]]) -> list[tuple[Tensor, Tensor]]:

@@ -61,10 +61,10 @@ def _taps() -> Signal:
 
 
 def dull(samples: Signal) -> Signal:
-    """One pole at 340 Hz: 6 dB less for every octave above."""
+    """One pole at 730 Hz: 6 dB less for every octave above."""
     from scipy.signal import lfilter
 
-    return np.asarray(lfilter([0.125], [1.0, -0.875], samples), dtype=np.float64)
+    return np.asarray(lfilter([0.25], [1.0, -0.75], samples), dtype=np.float64)
 
 
 def echo(samples: Signal, strength: float) -> Signal:

@@ -1,6 +1,6 @@
 """What the synthetic speakers say: three lexical tasks.
 
-``digits`` are strings of two to five digits. ``commands`` and ``sentences`` come from small grammars whose texts are
+``digits`` are strings of two to four digits. ``commands`` and ``sentences`` come from small grammars whose texts are
 divided by a hash into three sides, so that no text heard in training is ever tested; every word occurs on every side.
 """
 
@@ -15,23 +15,20 @@ Side = Literal["train", "dev", "test"]
 TASKS = ("digits", "commands", "sentences")
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
-_ROOM = ("kitchen", "bedroom", "bathroom", "garden", "hallway", "office")
+_ROOM = ("kitchen", "bedroom", "garden", "office")
 _COMMANDS: tuple[tuple[tuple[str, ...], ...], ...] = (
-    (("turn",), ("on", "off"), ("the",), _ROOM, ("light", "fan", "heater", "radio", "screen")),
-    (("set",), ("the",), _ROOM, ("fan", "heater", "radio"), ("to",), DIGITS[1:]),
-    (("play",), ("some",), ("jazz", "rock", "music", "stories"), ("in", "outside"), ("the",), _ROOM),
-    (("set", "cancel"), ("a", "my", "the"), DIGITS[2:], ("minute", "hour"), ("timer", "alarm")),
-    (("add",), DIGITS[2:], ("apples", "lemons", "eggs", "carrots"), ("to",), ("my", "the"), ("list", "basket")),
-    (("open", "close"), ("the",), _ROOM, ("door", "window", "curtains")),
+    (("turn",), ("on", "off"), ("the", "my"), _ROOM, ("light", "fan", "radio", "heater")),
+    (("play",), ("jazz", "rock", "music"), ("in",), ("the", "my"), _ROOM, ("at",), DIGITS[2:]),
+    (("set", "move"), ("the", "my"), _ROOM, ("timer", "alarm"), ("to",), DIGITS[2:]),
+    (("add",), DIGITS[2:], ("apples", "lemons", "eggs"), ("to",), ("the", "my"), _ROOM, ("list",)),
+    (("open", "close"), ("the", "my"), _ROOM, ("door", "window", "curtains")),
 )
 _SENTENCE: tuple[tuple[str, ...], ...] = (
-    ("the", "my", "her", "our"),
-    ("old", "young", "quiet", "happy", "tired", "clever"),
-    ("farmer", "teacher", "doctor", "sailor", "painter", "driver"),
-    ("found", "sold", "carried", "lost", "cleaned", "wanted"),
+    ("the", "my", "her"),
+    ("farmer", "teacher", "doctor", "sailor", "painter"),
+    ("found", "sold", "carried", "lost", "wanted"),
     DIGITS[2:],
-    ("red", "green", "silver", "small", "broken"),
-    ("boats", "letters", "lamps", "boxes", "bottles", "chairs"),
+    ("boats", "letters", "lamps", "boxes", "bottles"),
 )
 VOCABULARY = tuple(sorted({*DIGITS, *(w for g in (*_COMMANDS, _SENTENCE) for slot in g for w in slot)}))
 _SIDES: tuple[Side, ...] = ("train",) * 5 + ("dev",) + ("test",) * 4
@@ -56,7 +53,7 @@ def texts(task: str, n: int, side: Side, draws: Draws, *key: object) -> list[str
 
 def _draw(task: str, draws: Draws, *key: object) -> str:
     if task == "digits":
-        slots: tuple[tuple[str, ...], ...] = (DIGITS,) * draws.whole(2, 5, *key, "length")
+        slots: tuple[tuple[str, ...], ...] = (DIGITS,) * draws.whole(2, 4, *key, "length")
     elif task == "commands":
         slots = draws.pick(_COMMANDS, *key, "rule")
     else:

@@ -16,8 +16,8 @@ from earmark.bench.corpora.synthetic.world import (
     speakers,
 )
 
-HARD_RATE = 1.35
-SNR_DB = {"quiet": (22.0, 34.0), HARD_NOISE_GROUP: (6.0, 12.0)}
+HARD_RATE = 1.2
+SNR_DB = {"quiet": (26.0, 38.0), HARD_NOISE_GROUP: (12.0, 18.0)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +79,10 @@ def _utterance(speaker: Speaker, task: str, number: int, text: str, draws: Draws
     return Utterance(
         id=name, speaker=speaker, task=task, text=text, rate=round(rate),
         pitch=speaker.pitch + draws.whole(-4, 4, name, "pitch"),
-        room=round(draws.between(*((0.5, 0.7) if in_hard_region else (0.0, 0.25)), name, "room"), 2),
+        room=round(draws.between(*((0.3, 0.45) if in_hard_region else (0.0, 0.15)), name, "room"), 2),
         dull=speaker.voice_group == HARD_VOICE_GROUP,
         level_db=round(draws.between(-30.0, -22.0, name, "level"), 1),
         snr_db=round(draws.between(low, high, name, "snr"), 1),
-        lead_s=round(draws.between(0.08, 0.2, name, "lead"), 3),
-        tail_s=round(draws.between(0.15, 0.3, name, "tail"), 3),
+        lead_s=round(draws.between(0.06, 0.14, name, "lead"), 3),
+        tail_s=round(draws.between(0.1, 0.2, name, "tail"), 3),
     )  # fmt: skip

@@ -13,11 +13,11 @@ from earmark.bench.corpora.synthetic.world import Recipe
 
 QUICK = Recipe(
     name="synthetic",
-    n_speakers={"train": 80, "dev": 16, "discover": 32, "select": 16, "measure": 48},
-    n_train=7,
+    n_speakers={"train": 224, "dev": 16, "discover": 32, "select": 16, "measure": 48},
+    n_train=5,
     n_other=3,
 )
-"""192 speakers, 48 of them in measure, 2,688 utterances: for suites that take minutes."""
+"""336 speakers, 48 of them in measure, 4,368 utterances: for suites that take minutes."""
 
 WORLD = Recipe(
     name="synthetic-world",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -25,7 +27,7 @@ class Encoder(StreamingLSTM):
         return {"encoder": self.macs(n_frames)}
 
 
-def transducer(seed: int = 0, **sizes: int) -> Transducer:
+def transducer(seed: int = 0, **sizes: Any) -> Transducer:
     def make() -> Transducer:
         around = Sizes(joint=12, embedding=4, predictor=8, dropout=0.2, **sizes)
         encoder = Encoder(FRONT.width, 12, 1)
@@ -150,3 +152,21 @@ def test_a_seed_decides_the_weights_and_nothing_else() -> None:
     assert torch.equal(state, torch.random.get_rng_state())
     assert torch.equal(one.joint.output.weight, same.joint.output.weight)
     assert not torch.equal(one.joint.output.weight, other.joint.output.weight)
+
+
+def test_ctc_teaches_the_encoder_alone() -> None:
+    model = transducer(ctc=0.5).train()
+    losses = model.loss(model.collate([example(), example(20_000, "c c", 1)], RNG(0)), Progress(0, 1))
+    losses.terms["ctc"].backward()
+    moved = {name.partition(".")[0] for name, p in model.named_parameters() if p.grad is not None and p.grad.any()}
+    assert moved == {"encoder", "aligner"}
+    assert set(model.parts()) == {"encoder", "predictor", "joint", "aligner"}
+
+
+def test_the_weight_of_ctc_is_an_option() -> None:
+    chosen = TransducerOptions.read({"ctc": 0.0}, "tiny", ["tiny"], plugin="unit")
+    assert chosen.around(Sizes(joint=8, embedding=4, predictor=4, ctc=0.5)).ctc == 0.0
+    kept = TransducerOptions.read({}, "tiny", ["tiny"], plugin="unit")
+    assert kept.around(Sizes(joint=8, embedding=4, predictor=4, ctc=0.5)).ctc == 0.5
+    with pytest.raises(InputError, match="ctc"):
+        TransducerOptions.read({"ctc": -0.5}, "tiny", ["tiny"], plugin="unit")

@@ -14,7 +14,7 @@ from torch import Tensor
 from torchaudio.functional import rnnt_loss
 
 from earmark.bench.observe.compute import count_macs
-from earmark.models._blocks.transducer import Joint, Predictor, transducer_loss
+from earmark.models._blocks.transducer import Joint, Predictor, ctc_loss, transducer_loss
 
 T, U, V = 4, 3, 5
 
@@ -261,3 +261,25 @@ def test_cuda_gives_the_loss_and_gradients_of_the_cpu() -> None:
         )
         found.append((losses.detach().cpu(), torch.autograd.grad(losses.sum(), own)[0].cpu()))
     torch.testing.assert_close(found[1], found[0], atol=1e-4, rtol=0)
+
+
+def test_ctc_sums_over_every_alignment() -> None:
+    """All ways to say labels and blanks in four frames, written out; repeats merge unless a blank stands between."""
+    scores, targets = random_logits()[0, :, 0], [2, 2]
+    log_probs = scores.double().log_softmax(-1)
+    total = 0.0
+    for path in itertools.product(range(V), repeat=T):
+        merged = [label for label, _ in itertools.groupby(path) if label != 0]
+        if merged == targets:
+            total += math.exp(sum(float(log_probs[t, label]) for t, label in enumerate(path)))
+    found = ctc_loss(scores[None], torch.tensor([[2, 2, 0]]), lengths(T), lengths(2))
+    assert found.item() == pytest.approx(-math.log(total), rel=1e-5)
+
+
+def test_ctc_leaves_out_rows_too_short_for_their_labels() -> None:
+    scores = random_logits(batch=2)[:, :, 0].requires_grad_()
+    found = ctc_loss(scores, torch.tensor([[1, 1, 1], [1, 2, 0]]), lengths(T, T), lengths(3, 2))
+    found.sum().backward()
+    assert scores.grad is not None
+    assert found[0] == 0.0 < found[1]
+    assert not scores.grad[0].any()

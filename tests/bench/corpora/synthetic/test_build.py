@@ -37,7 +37,7 @@ def test_rows_hold_text_words_places_and_truths(built: tuple[Corpus, Path]) -> N
     assert len(rows) == 4 * 3
     for row in rows:
         assert [word["word"] for word in row["words"]] == row["text"].split()
-        assert 0.08 <= row["words"][0]["start"] <= 0.2
+        assert 0.06 <= row["words"][0]["start"] <= 0.14
         assert row["words"][-1]["end"] < row["duration_s"]
         assert row["lat"] is not None
         assert {"task", "region", "voice_group", "noise_group", "null_group", "accent"} <= set(metadata(row))

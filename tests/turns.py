@@ -1,0 +1,20 @@
+"""Timing things in turns, so that whatever else the machine does falls on all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import perf_counter
+
+READ_BYTES = 128 * 2**20
+"""To read once for the bandwidth of memory: beyond any cache."""
+
+
+def best_of_turns(runs: dict[str, Callable[[], object]], n_rounds: int) -> dict[str, float]:
+    """Least seconds of each, taken in turns."""
+    best = dict.fromkeys(runs, float("inf"))
+    for _ in range(n_rounds):
+        for name, run in runs.items():
+            start = perf_counter()
+            run()
+            best[name] = min(best[name], perf_counter() - start)
+    return best
