@@ -88,7 +88,7 @@ class MaskedBatchNorm(nn.BatchNorm1d):
 
 
 class RunningSqueezeExcite(nn.Module):
-    """Squeeze and excitation (Hu et al. 2018) over the past (ConvRNN-T, https://arxiv.org/abs/2209.14868, section 3).
+    """Squeeze and excitation (Hu et al. 2018) over the past (ConvRNN-T, https://arxiv.org/abs/2209.14868, section 3.2).
 
     Frame i is scaled by a gate made of the mean of frames 1..i.
 

@@ -6,33 +6,27 @@ recognizer that can be trained, streams, transcribes in batches and counts its w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from earmark.bench.api import Condition, Example, Json, Losses, ModelInfo, Progress, Samples, Token, Unsupported
+from earmark.bench.api import Condition, Example, Json, Losses, ModelInfo, Progress, Samples, Token
 from earmark.models._blocks import search, transducer
-from earmark.models._blocks.augment import NONE, SpecAugment, WaveAugment, kept
-from earmark.models._blocks.checks import check_preset, in_range, read_options
+from earmark.models._blocks.augment import SpecAugment, WaveAugment, kept
 from earmark.models._blocks.frontend import FrontEndConfig, LogMelFrontEnd
 from earmark.models._blocks.pieces import BLANK, LETTERS, Pieces
 from earmark.models._blocks.recurrent import Dense
 from earmark.models._blocks.stream import TransducerStream
 
 if TYPE_CHECKING:
-    from typing import Self
-
     from numpy.random import Generator
 
 State: TypeAlias = Any
-M = TypeVar("M", bound=nn.Module)
-PRESETS = -1.0
-"""Of an option: the preset's own value."""
 
 
 class Encoder(Protocol):
@@ -58,64 +52,6 @@ class Sizes:
     max_symbols: int = 8
     ctc: float = 0.0
     """Weight of a CTC loss on the encoder in training; 0 for none."""
-
-
-@dataclass(frozen=True, slots=True)
-class TransducerOptions:
-    """Options that every transducer takes."""
-
-    dropout: float = PRESETS
-    """0 to 0.9; -1 leaves the preset's."""
-    fastemit: float = 0.0
-    """Lambda of FastEmit (https://arxiv.org/abs/2010.11148); 0 is the plain loss."""
-    beam: int = 1
-    """Hypotheses kept while streaming; 1 is greedy search."""
-    prior_s: float = 0.0
-    """See ``FrontEndConfig``: above 0, the running mean of the recording is taken off."""
-    augment: bool = True
-    """Change speed, level and noise of training recordings at random."""
-    ctc: float = PRESETS
-    """Weight of a CTC loss on the encoder while training; -1 leaves the preset's, 0 is none."""
-
-    @classmethod
-    def read(
-        cls, options: Mapping[str, Json], preset: str, presets: Sequence[str] | Mapping[str, object], *, plugin: str
-    ) -> Self:
-        """Checked options of a plugin whose presets are these; InputError says what is wrong."""
-        check_preset(preset, tuple(presets), plugin=plugin)
-        chosen = read_options(cls, options, plugin=plugin)
-        if chosen.dropout != PRESETS:
-            in_range("dropout", chosen.dropout, 0.0, 0.9, plugin=plugin)
-        if chosen.ctc != PRESETS:
-            in_range("ctc", chosen.ctc, 0.0, 10.0, plugin=plugin)
-        in_range("fastemit", chosen.fastemit, 0.0, 1.0, plugin=plugin)
-        in_range("beam", chosen.beam, 1, 64, plugin=plugin)
-        in_range("prior_s", chosen.prior_s, 0.0, 60.0, plugin=plugin)
-        return chosen
-
-    def front(self, preset: FrontEndConfig) -> FrontEndConfig:
-        return replace(preset, prior_s=self.prior_s)
-
-    def around(self, preset: Sizes) -> Sizes:
-        dropout = preset.dropout if self.dropout == PRESETS else self.dropout
-        ctc = preset.ctc if self.ctc == PRESETS else self.ctc
-        return replace(preset, dropout=dropout, fastemit=self.fastemit, beam=self.beam, ctc=ctc)
-
-    def waves(self) -> WaveAugment:
-        return WaveAugment() if self.augment else NONE
-
-
-def seeded(make: Callable[[], M], seed: int, device: str) -> M:
-    """What ``make`` gives, its weights drawn from ``seed`` on the CPU, on ``device`` and ready to be used.
-
-    Raises:
-        Unsupported: a CUDA device is asked for where there is none.
-    """
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise Unsupported(f"device {device!r}: this torch sees no CUDA device")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return make().to(device).eval()
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,8 +177,8 @@ class Transducer(nn.Module):
     def loss(self, batch: Batch, progress: Progress) -> Losses:  # noqa: ARG002 - the same throughout
         """The transducer loss, and beside it the CTC loss of the encoder alone where the model has an aligner.
 
-        Both are per label, so that long recordings don't drown short ones. CTC (Graves et al. 2006) tells the encoder
-        what to hear before the predictor's guesses have explained most of it (Kim et al. 2017, section 2.3).
+        Both are per label, so that long recordings don't drown short ones. CTC (Graves et al. 2006)
+        teaches the encoder without the predictor.
         """
         frames, lengths = self.front(batch.samples, batch.n_samples)
         if batch.bands is not None:

@@ -1,5 +1,6 @@
 """The convolutional front end of ConvRNN-T (https://arxiv.org/abs/2209.14868, section 3): a local branch that looks at
-short stretches of time and frequency, a global branch that looks far back, and a layer that joins them.
+short stretches of time and frequency, a global branch that looks far back over what the local one found, and a layer
+that joins what both give.
 """
 
 from __future__ import annotations
@@ -45,10 +46,6 @@ class LocalBranch(nn.Module):
         ends = zip((sizes.planes, *sizes.local), sizes.local, strict=False)
         self.convs = nn.ModuleList(CausalConv2d(before, after, LOCAL_KERNEL, bands=bands) for before, after in ends)
         self.output = Dense(sizes.local[-1] * bands, sizes.width)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, T, width_in) -> (B, T, width)."""
-        return self.step(x, self.start(len(x)))[0]
 
     def start(self, batch: int) -> State:
         return tuple(conv.start(batch) for conv in self._each())
@@ -131,12 +128,17 @@ class GlobalBranch(nn.Module):
 
 
 class ConvFrontEnd(nn.Module):
-    """Local and global branch side by side, joined by a linear layer. State: that of each branch."""
+    """The local branch, the global branch over its output (over the frames, where there is no local one), and a linear
+    layer over both outputs side by side (section 3).
+
+    State: that of each branch.
+    """
 
     def __init__(self, width_in: int, sizes: BranchSizes, *, branches: Branches, dropout: float) -> None:
         super().__init__()
         self.near = LocalBranch(width_in, sizes) if branches != "global" else None
-        self.far = GlobalBranch(width_in, sizes, dropout) if branches != "local" else None
+        heard = sizes.width if self.near is not None else width_in
+        self.far = GlobalBranch(heard, sizes, dropout) if branches != "local" else None
         self.join = Dense(sizes.width * (2 if branches == "both" else 1), sizes.width)
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
@@ -151,11 +153,11 @@ class ConvFrontEnd(nn.Module):
         near, far = state
         found = []
         if self.near is not None:
-            heard, near = self.near.step(x, near)
-            found.append(heard)
+            x, near = self.near.step(x, near)
+            found.append(x)
         if self.far is not None:
-            heard, far = self.far.step(x, far, lengths)
-            found.append(heard)
+            x, far = self.far.step(x, far, lengths)
+            found.append(x)
         return self.join(torch.cat(found, dim=2)), (near, far)
 
     def macs_by_part(self, n_frames: int) -> dict[str, int]:

@@ -13,9 +13,8 @@ from typing import Any, cast
 from torch import Tensor, nn
 
 from earmark.bench.api import InputError, Json
-from earmark.models._blocks.augment import MILD, SpecAugment
-from earmark.models._blocks.frontend import FrontEndConfig
-from earmark.models._blocks.recognizer import Sizes, Transducer, TransducerOptions, seeded
+from earmark.models._blocks.options import TransducerOptions, assemble
+from earmark.models._blocks.recognizer import Sizes, Transducer
 from earmark.models._blocks.recurrent import StreamingLSTM
 from earmark.models.convrnnt.branches import Branches, BranchSizes, ConvFrontEnd
 
@@ -39,7 +38,7 @@ class EncoderSizes:
 ENCODERS = {
     "tiny": EncoderSizes(
         stack=6, branches=BranchSizes(planes=6, local=(8, 8, 8, 8), width=64, blocks=4),
-        hidden=200, layers=2, projection=0, norm=True, swish=False,
+        hidden=208, layers=2, projection=0, norm=True, swish=False,
     ),
     "small": EncoderSizes(
         stack=6, branches=BranchSizes(planes=6, local=(32, 32, 16, 16), width=192, blocks=5),
@@ -50,11 +49,6 @@ ENCODERS = {
         hidden=640, layers=6, projection=512, norm=False, swish=True,
     ),
 }  # fmt: skip
-AROUND = {
-    "tiny": Sizes(joint=128, embedding=64, predictor=128, ctc=0.5),
-    "small": Sizes(joint=320, embedding=128, predictor=256, ctc=0.5),
-    "paper": Sizes(joint=512, embedding=256, predictor=640),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,19 +110,11 @@ def build(
         raise InputError(what, where=NAME, fix=f"give one of: {', '.join(BRANCHES)}")
     branches = cast("Branches", chosen.branches)
     sizes = ENCODERS[preset]
-    front = chosen.front(FrontEndConfig(stack=sizes.stack))
-    around = chosen.around(AROUND[preset])
 
-    def make() -> Transducer:
-        encoder = ConvRnntEncoder(front.width, sizes, around.joint, branches=branches, dropout=around.dropout)
-        return Transducer(
-            encoder,
-            front=front,
-            sizes=around,
-            vocabulary=vocabulary,
-            plugin=NAME,
-            waves=chosen.waves(),
-            masks=SpecAugment() if preset == "paper" else MILD,
-        )
+    def encoder(width: int, around: Sizes) -> ConvRnntEncoder:
+        return ConvRnntEncoder(width, sizes, around.joint, branches=branches, dropout=around.dropout)
 
-    return seeded(make, seed, device)
+    return assemble(
+        encoder, preset=preset, stack=sizes.stack, options=chosen, vocabulary=vocabulary, plugin=NAME, seed=seed,
+        device=device,
+    )  # fmt: skip

@@ -15,10 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from earmark.bench.api import Json
-from earmark.models._blocks.augment import MILD, SpecAugment
 from earmark.models._blocks.conv import CausalConv1d
-from earmark.models._blocks.frontend import FrontEndConfig
-from earmark.models._blocks.recognizer import Sizes, Transducer, TransducerOptions, seeded
+from earmark.models._blocks.options import TransducerOptions, assemble
+from earmark.models._blocks.recognizer import Sizes, Transducer
 from earmark.models._blocks.recurrent import StreamingLSTM
 
 NAME = "rnnt"
@@ -41,11 +40,6 @@ ENCODERS = {
     "tiny": EncoderSizes(stack=6, stem=192, hidden=192, layers=2, projection=0, norm=True, swish=False),
     "small": EncoderSizes(stack=6, stem=384, hidden=448, layers=3, projection=0, norm=True, swish=False),
     "paper": EncoderSizes(stack=3, stem=0, hidden=640, layers=7, projection=640, norm=False, swish=True),
-}
-AROUND = {
-    "tiny": Sizes(joint=128, embedding=64, predictor=128, ctc=0.5),
-    "small": Sizes(joint=320, embedding=128, predictor=256, ctc=0.5),
-    "paper": Sizes(joint=512, embedding=256, predictor=640),
 }
 
 
@@ -104,19 +98,11 @@ def build(
     """An RNN-T with random weights; ``vocabulary`` are its pieces (None: letters)."""
     chosen = TransducerOptions.read(options, preset, ENCODERS, plugin=NAME)
     sizes = ENCODERS[preset]
-    front = chosen.front(FrontEndConfig(stack=sizes.stack))
-    around = chosen.around(AROUND[preset])
 
-    def make() -> Transducer:
-        encoder = RnntEncoder(front.width, sizes, around.joint, around.dropout)
-        return Transducer(
-            encoder,
-            front=front,
-            sizes=around,
-            vocabulary=vocabulary,
-            plugin=NAME,
-            waves=chosen.waves(),
-            masks=SpecAugment() if preset == "paper" else MILD,
-        )
+    def encoder(width: int, around: Sizes) -> RnntEncoder:
+        return RnntEncoder(width, sizes, around.joint, around.dropout)
 
-    return seeded(make, seed, device)
+    return assemble(
+        encoder, preset=preset, stack=sizes.stack, options=chosen, vocabulary=vocabulary, plugin=NAME, seed=seed,
+        device=device,
+    )  # fmt: skip

@@ -7,7 +7,7 @@ rate of a large matrix product, whichever is longer. All are timed in turns; ``e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,13 +30,7 @@ PIECES = [" ", *(chr(0x4E00 + i) for i in range(2498))]
 PRODUCT = 1024
 N_ROUNDS = 20
 
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def by_cells(model: Transducer, frames: int) -> Callable[[], None]:

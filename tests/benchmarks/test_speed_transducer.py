@@ -6,7 +6,7 @@ They are timed in turns, so that whatever else the machine does falls on all of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,13 +26,7 @@ HIDDEN, LAYERS = 640, 7  # the RNN-T baseline of ConvRNN-T, section 4
 JOINT, N_LABELS, EMBEDDING = 512, 2500, 256
 N_ROUNDS = 20
 
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def by_cells(cells: list[nn.LSTMCell], x: Tensor, state: list[tuple[Tensor, Tensor]]) -> list[tuple[Tensor, Tensor]]:

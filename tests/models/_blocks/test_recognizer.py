@@ -13,7 +13,8 @@ from earmark.bench.api import Example, InputError, Progress, Turn
 from earmark.bench.observe.compute import count_macs
 from earmark.models._blocks.augment import NONE
 from earmark.models._blocks.frontend import FrontEndConfig
-from earmark.models._blocks.recognizer import Sizes, Transducer, TransducerOptions, seeded
+from earmark.models._blocks.options import TransducerOptions, seeded
+from earmark.models._blocks.recognizer import Sizes, Transducer
 from earmark.models._blocks.recurrent import StreamingLSTM
 
 FRONT = FrontEndConfig(n_mels=8, stack=3)

@@ -37,7 +37,7 @@ def test_presets_grow() -> None:
     sizes = [
         build(p, options={}, vocabulary=None, seed=0, device="cpu").info.n_parameters or 0 for p in ("tiny", "small")
     ]
-    assert 0.9e6 < sizes[0] < 2e6 < 4e6 < sizes[1] < 7e6
+    assert 0.9e6 < sizes[0] < 1.1e6 < 5e6 < sizes[1] < 7e6
 
 
 @pytest.mark.parametrize("cuts", [[1, 2, 3], [7], [4, 5, 11]])
