@@ -2,11 +2,16 @@
 
 A checkpoint lies in ``<cache>/checkpoints/<train key>/``; what a killed training has reached lies beside it and is
 taken up again. Equal keys mean equal weights, so every run, and every suite, shares them.
+
+Trainings go on side by side, as many as the processors have room for: a small model gains little from a second thread.
+Nothing is measured meanwhile.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -53,28 +58,37 @@ class School:
     prepared: Prepared
     logs: Path
     say: Say
+    at_once: int = 1
     endings: dict[str, Ended] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
 
-    def see_to(self, train_key: str) -> Ended | None:
-        """How training ended, or None where nothing is to be trained for this key."""
-        training = self.prepared.trainings.get(train_key)
-        if training is None:
-            return None
-        if train_key not in self.endings:
-            try:
-                self.endings[train_key] = self._train(training)
-            except InputError as error:  # a damaged checkpoint costs its own cells
-                self.endings[train_key] = Ended("failed", str(error))
-        return self.endings[train_key]
+    def teach(self, train_keys: Iterable[str]) -> None:
+        """See to it that every checkpoint of these keys is there; ``ending`` then says how it went."""
+        wanted = [self.prepared.trainings[key] for key in dict.fromkeys(train_keys) if key in self.prepared.trainings]
+        if not wanted:
+            return
+        self.at_once = max(1, _processors() // max(training.recipe.threads for training in wanted))
+        with progress.several(quiet=self.prepared.request.quiet) as begin, ThreadPoolExecutor(self.at_once) as pool:
+            for training, ended in zip(wanted, pool.map(lambda t: self._ended(t, begin), wanted), strict=True):
+                self.endings[training.train_key] = ended
 
-    def _train(self, training: Training) -> Ended:
+    def ending(self, train_key: str) -> Ended | None:
+        """How training ended, or None where nothing was to be trained for this key."""
+        return self.endings.get(train_key)
+
+    def _ended(self, training: Training, begin: Callable[[str], progress.Advance]) -> Ended:
+        try:
+            return self._train(training, begin)
+        except InputError as error:  # a damaged checkpoint costs its own cells
+            return Ended("failed", str(error))
+
+    def _train(self, training: Training, begin: Callable[[str], progress.Advance]) -> Ended:
         folder = checkpoint_folder(training.train_key)
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{folder}.lock"):
             known = _facts(folder)
             if known is None:
-                ended = self._in_worker(training)
+                ended = self._in_worker(training, begin)
                 if ended.status != "ok":
                     return ended
                 known = _facts(folder)
@@ -84,7 +98,7 @@ class School:
         self.facts[training.train_key] = known
         return Ended("ok", trained_on=tuple(known["trained_on"] or ()))
 
-    def _in_worker(self, training: Training) -> Ended:
+    def _in_worker(self, training: Training, begin: Callable[[str], progress.Advance]) -> Ended:
         title = f"training {training.plugin} ({training.preset}, seed {training.seed}, {training.device})"
         self.say(title)
         job = {
@@ -95,14 +109,18 @@ class School:
             "folder": str(checkpoint_folder(training.train_key)),
             "state": str(state_file(training.train_key)),
         }
-        with progress.shown(title, quiet=self.prepared.request.quiet) as advance:
-            return run_cell(
-                job,
-                timeout_s=60 * TIMEOUT_MINUTES,
-                memory_mib=int(0.8 * provenance.memory_mib()),
-                log=self.logs / f"{training.train_key}.txt",
-                advance=advance,
-            )
+        return run_cell(
+            job,
+            timeout_s=60 * TIMEOUT_MINUTES,
+            memory_mib=int(0.8 * provenance.memory_mib() / self.at_once),
+            log=self.logs / f"{training.train_key}.txt",
+            advance=begin(title),
+        )
+
+
+def _processors() -> int:
+    """Those that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _facts(folder: Path) -> dict[str, Any] | None:

@@ -67,6 +67,7 @@ class Training(Block):
     corpus_fingerprint: str
     exclude: dict[str, list[str]]
     voices: int
+    silence_s: float | None
     pieces: int
     steps: int
     recipe: Recipe
@@ -178,6 +179,7 @@ def _training(suite: Suite, train: Train, spec: ModelSpec, digests: Digests, see
         "corpus_fingerprint": digests.corpora[train.corpus],
         "exclude": train.exclude,
         "voices": train.voices,
+        "silence_s": train.silence_s,
         "pieces": train.pieces,
         "steps": train.steps,
         "recipe": train.recipe.model_dump(mode="json"),

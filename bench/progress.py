@@ -14,17 +14,24 @@ PLAIN_EVERY_S = 15.0
 @contextmanager
 def shown(title: str, *, quiet: bool = False) -> Iterator[Advance]:
     """Yields ``advance(done, total, what)`` for one piece of work called ``title``."""
-    if quiet:
-        yield lambda *_: None
-    elif sys.stderr.isatty():
-        with _bar(title) as advance:
-            yield advance
-    else:
-        yield _plain(title)
+    with several(quiet=quiet) as begin:
+        yield begin(title)
 
 
 @contextmanager
-def _bar(title: str) -> Iterator[Advance]:
+def several(*, quiet: bool = False) -> Iterator[Callable[[str], Advance]]:
+    """Yields ``begin(title)``, which gives the ``advance`` of one of several pieces of work going on at once."""
+    if quiet:
+        yield lambda _title: lambda *_: None
+    elif sys.stderr.isatty():
+        with _bars() as begin:
+            yield begin
+    else:
+        yield _plain
+
+
+@contextmanager
+def _bars() -> Iterator[Callable[[str], Advance]]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -32,12 +39,16 @@ def _bar(title: str) -> Iterator[Advance]:
     with Progress(
         *columns, TextColumn("[dim]{task.fields[what]}"), console=Console(stderr=True), transient=True
     ) as bar:
-        task = bar.add_task(title, total=None, what="")
 
-        def advance(done: int, total: int, what: str) -> None:
-            bar.update(task, completed=done, total=total, what=what[:40])
+        def begin(title: str) -> Advance:
+            task = bar.add_task(title, total=None, what="")
 
-        yield advance
+            def advance(done: int, total: int, what: str) -> None:
+                bar.update(task, completed=done, total=total, what=what[:40])
+
+            return advance
+
+        yield begin
 
 
 def _plain(title: str) -> Advance:

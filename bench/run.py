@@ -56,9 +56,10 @@ def _carry_out(prepared: Prepared, folder: store.RunFolder, run: rows.Run, say: 
     measurements = {cell: [row for row in folder.read_measurements() if row.cell == cell] for cell in done}
     waiting = [cell for cell in prepared.cells if cell.cell not in done]
     school = School(prepared, folder.path / "logs", say)
+    school.teach(cell.train_key for cell in waiting)
     for number, cell in enumerate(waiting, start=1):
         title = f"[{number}/{len(waiting)}] {cell.plugin} on {cell.corpus} ({cell.condition}, {cell.device})"
-        learned = school.see_to(cell.train_key)
+        learned = school.ending(cell.train_key)
         say(title)
         if learned is not None and learned.status != "ok":
             row, ended = _untrained(prepared, cell, learned), learned

@@ -63,6 +63,7 @@ class Train(Block):
     vocabulary: Literal["corpus"] | None = None
     pieces: int = Field(256, ge=2)
     voices: int = Field(0, ge=0)
+    silence_s: float | None = Field(None, ge=0)
     exclude: dict[str, list[str]] = Field(default_factory=dict)
     recipe: Recipe = Recipe()  # type: ignore[call-arg]
     options: dict[str, Any] = Field(default_factory=dict, alias="with")

@@ -109,7 +109,7 @@ def _course(
         held = [_normalized(row) for row in training_rows(corpus, training, "dev")]
     except InputError:  # a corpus without a dev split: the last weights are taken
         held = []
-    heard = data.load(rows, rate_hz=rate_hz, cache=cache, key=key, progress=show)
+    heard = data.load(rows, rate_hz=rate_hz, cache=cache, key=key, progress=show, silence_s=training.silence_s)
     dev = [*data.load(held, rate_hz=rate_hz, cache=cache, key=key, progress=show).examples()] if held else []
     return Course(
         data=heard,

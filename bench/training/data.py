@@ -11,17 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+from filelock import FileLock
 
 from earmark.bench.api import Example, Samples, Table, Turn, Word
 from earmark.bench.corpora import audio
 from earmark.bench.corpora.schema import metadata
 from earmark.bench.disk import whole_folder
+from earmark.bench.training.silence import without_silence
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
 Report = Callable[[int, int, str], None]
-SHOWN = ("utterance_id", "speaker", "duration_s")
+LAYOUT = 2
+"""Of what is kept in the cache; another number, and it is decoded again."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,8 @@ class TrainingData:
 
     @property
     def durations(self) -> list[float]:
-        return [float(row["duration_s"]) for row in self.corpus_rows]
+        """Of what is left of each recording, in seconds."""
+        return [float(duration) for duration in self.samples.data.column("duration_s").to_pylist()]
 
     @property
     def speakers(self) -> list[str | None]:
@@ -45,8 +49,9 @@ class TrainingData:
 
     def example(self, place: int) -> Example:
         row = self.corpus_rows[place]
-        heard: Samples = np.array(self.samples[place]["samples"], dtype=np.float32)
-        return Example(row["id"], heard, (turn_of(row),))
+        kept = self.samples[place]
+        heard: Samples = np.array(kept["samples"], dtype=np.float32)
+        return Example(row["id"], heard, (turn_of(row, float(kept["begins_s"]), float(kept["duration_s"])),))
 
     def examples(self, where: Sequence[int] | None = None) -> Iterator[Example]:
         """Examples of these places, or of all."""
@@ -54,10 +59,13 @@ class TrainingData:
             yield self.example(place)
 
 
-def turn_of(row: Mapping[str, Any]) -> Turn:
-    """What is said in a row, as one turn over the whole recording."""
-    words = tuple(Word(word["word"], word["start"], word["end"]) for word in row["words"] or ())
-    return Turn(row["text"], 0.0, float(row["duration_s"]), row["speaker"], words)
+def turn_of(row: Mapping[str, Any], begins_s: float, duration_s: float) -> Turn:
+    """What is said in a row, as one turn over what is left of the recording, which begins at ``begins_s`` of it."""
+    words = tuple(
+        Word(word["word"], max(0.0, word["start"] - begins_s), max(0.0, min(duration_s, word["end"] - begins_s)))
+        for word in row["words"] or ()
+    )
+    return Turn(row["text"], 0.0, duration_s, row["speaker"], words)
 
 
 def load(
@@ -68,6 +76,7 @@ def load(
     key: str,
     progress: Report,
     cohorts: Sequence[str] | None = None,
+    silence_s: float | None = None,
 ) -> TrainingData:
     """Rows with their samples at ``rate_hz``.
 
@@ -76,33 +85,41 @@ def load(
         cache: folder in which decoded samples are kept.
         key: stands for the content of the corpora that the rows come from.
         cohorts: of each row, where they were assigned.
+        silence_s: so much silence is left before and after what is said; None: all there is.
     """
     ids = [row["id"] for row in rows]
-    digest = hashlib.sha256(json.dumps([key, rate_hz, ids]).encode()).hexdigest()[:16]
+    digest = hashlib.sha256(json.dumps([LAYOUT, key, rate_hz, silence_s, ids]).encode()).hexdigest()[:16]
     folder = cache / "decoded" / digest
-    if not folder.is_dir():
-        _decode(rows, rate_hz, folder, progress)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{folder}.lock"):  # trainings beside this one want the same samples
+        if not folder.is_dir():
+            _decode(rows, rate_hz, silence_s, folder, progress)
     from datasets import load_from_disk
 
     samples = load_from_disk(str(folder)).with_format("numpy")
     return TrainingData(_table(rows, cohorts), rows, samples)
 
 
-def _decode(rows: Sequence[Mapping[str, Any]], rate_hz: int, folder: Path, progress: Report) -> None:
+def _decode(
+    rows: Sequence[Mapping[str, Any]], rate_hz: int, silence_s: float | None, folder: Path, progress: Report
+) -> None:
     """Decode everything into a folder beside, and rename it when it is whole."""
     from datasets import Dataset
 
-    def heard() -> Iterator[Any]:
-        for done, row in enumerate(rows, start=1):
-            samples = audio.decode(row)
-            if rate_hz != audio.SAMPLE_RATE_HZ:
-                samples = audio.resample(samples.astype(np.float64), audio.SAMPLE_RATE_HZ, rate_hz).astype(np.float32)
-            progress(done, len(rows), "decoding")
-            yield pa.array(samples)
-
-    column = pa.chunked_array([pa.array([values], type=pa.large_list(pa.float32())) for values in heard()])
+    begins, durations, heard = [], [], []
+    for done, row in enumerate(rows, start=1):
+        samples = audio.decode(row)
+        if rate_hz != audio.SAMPLE_RATE_HZ:
+            samples = audio.resample(samples.astype(np.float64), audio.SAMPLE_RATE_HZ, rate_hz).astype(np.float32)
+        kept = slice(0, len(samples)) if silence_s is None else without_silence(samples, rate_hz, silence_s)
+        begins.append(kept.start / rate_hz)
+        durations.append((kept.stop - kept.start) / rate_hz)
+        part = pa.array(samples[kept])
+        heard.append(pa.LargeListArray.from_arrays(pa.array([0, len(part)], pa.int64()), part))
+        progress(done, len(rows), "decoding")
+    table = pa.table({"samples": pa.chunked_array(heard), "begins_s": begins, "duration_s": durations})
     with whole_folder(folder) as partial:
-        Dataset(pa.table({"samples": column})).save_to_disk(str(partial))
+        Dataset(table).save_to_disk(str(partial))
 
 
 def _table(rows: Sequence[Mapping[str, Any]], cohorts: Sequence[str] | None) -> Table:

@@ -67,7 +67,7 @@ class MelPower(nn.Module):
     def forward(self, samples: Tensor) -> Tensor:
         """(B, t) samples, t >= n_fft -> (B, 1 + (t - n_fft) // hop, n_mels) power."""
         frames = samples.unfold(-1, self.n_fft, self.hop) * self.window  # (B, T, n_fft)
-        power = torch.fft.rfft(frames).abs().square()  # (B, T, n_fft // 2 + 1)
+        power = torch.view_as_real(torch.fft.rfft(frames)).square().sum(dim=-1)  # (B, T, n_fft // 2 + 1)
         return torch.matmul(power, self.filters)
 
     def macs(self, n_frames: int) -> int:

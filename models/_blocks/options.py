@@ -25,8 +25,8 @@ M = TypeVar("M", bound=nn.Module)
 PRESETS = -1.0
 """Of an option: the preset's own value."""
 AROUND = {
-    "tiny": Sizes(joint=128, embedding=64, predictor=128, ctc=0.5),
-    "small": Sizes(joint=320, embedding=128, predictor=256, ctc=0.5),
+    "tiny": Sizes(joint=128, embedding=64, predictor=128, ctc=0.5, alignment=1.0),
+    "small": Sizes(joint=320, embedding=128, predictor=256, ctc=0.5, alignment=1.0),
     "paper": Sizes(joint=512, embedding=256, predictor=640),
 }
 """Predictor, joint and training loss of each preset; ``paper`` is ConvRNN-T, https://arxiv.org/abs/2209.14868, 4.1."""
@@ -48,6 +48,8 @@ class TransducerOptions:
     """Change speed, level and noise of training recordings at random."""
     ctc: float = PRESETS
     """Weight of a CTC loss on the encoder while training; -1 leaves the preset's, 0 is none."""
+    alignment: float = PRESETS
+    """Weight of what the encoder is shown of words whose times are known; -1 leaves the preset's, 0 is nothing."""
 
     @classmethod
     def read(
@@ -60,6 +62,8 @@ class TransducerOptions:
             in_range("dropout", chosen.dropout, 0.0, 0.9, plugin=plugin)
         if chosen.ctc != PRESETS:
             in_range("ctc", chosen.ctc, 0.0, 10.0, plugin=plugin)
+        if chosen.alignment != PRESETS:
+            in_range("alignment", chosen.alignment, 0.0, 10.0, plugin=plugin)
         in_range("fastemit", chosen.fastemit, 0.0, 1.0, plugin=plugin)
         in_range("beam", chosen.beam, 1, 64, plugin=plugin)
         in_range("prior_s", chosen.prior_s, 0.0, 60.0, plugin=plugin)
@@ -71,7 +75,8 @@ class TransducerOptions:
     def around(self, preset: Sizes) -> Sizes:
         dropout = preset.dropout if self.dropout == PRESETS else self.dropout
         ctc = preset.ctc if self.ctc == PRESETS else self.ctc
-        return replace(preset, dropout=dropout, fastemit=self.fastemit, beam=self.beam, ctc=ctc)
+        alignment = preset.alignment if self.alignment == PRESETS else self.alignment
+        return replace(preset, dropout=dropout, fastemit=self.fastemit, beam=self.beam, ctc=ctc, alignment=alignment)
 
     def waves(self) -> WaveAugment:
         return WaveAugment() if self.augment else NONE

@@ -17,6 +17,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from earmark.bench.api import Condition, Example, Json, Losses, ModelInfo, Progress, Samples, Token
 from earmark.models._blocks import search, transducer
+from earmark.models._blocks.alignment import IGNORED, alignment_loss, flat_labels, labels_by_frame
 from earmark.models._blocks.augment import SpecAugment, WaveAugment, kept
 from earmark.models._blocks.frontend import FrontEndConfig, LogMelFrontEnd
 from earmark.models._blocks.pieces import BLANK, LETTERS, Pieces
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from numpy.random import Generator
 
 State: TypeAlias = Any
+BEGINNING = 0.3
+"""Share of a training in which an encoder is only shown labels of frames, where word times are known."""
 
 
 class Encoder(Protocol):
@@ -52,6 +55,8 @@ class Sizes:
     max_symbols: int = 8
     ctc: float = 0.0
     """Weight of a CTC loss on the encoder in training; 0 for none."""
+    alignment: float = 0.0
+    """Weight of what the encoder is shown of words whose times are known; 0 for nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +64,8 @@ class Batch:
     """Recordings padded with zeros, on the model's device.
 
     ``samples`` (B, t), ``n_samples`` (B,), ``targets`` (B, U) labels padded with blanks, ``n_targets`` (B,), and what
-    SpecAugment leaves: ``frames`` (B, T) and ``bands`` (B, n_mels), or None.
+    SpecAugment leaves: ``frames`` (B, T) and ``bands`` (B, n_mels), or None. ``aligned`` (B, T) are the labels
+    of frames where they are known, ``flat`` (B, T) those that a training may begin with where they are not; or None.
     """
 
     samples: Tensor
@@ -68,12 +74,15 @@ class Batch:
     n_targets: Tensor
     frames: Tensor | None = None
     bands: Tensor | None = None
+    aligned: Tensor | None = None
+    flat: Tensor | None = None
 
 
 class Transducer(nn.Module):
     """Recognizer, Transcribes and Trainable; its streams count their work."""
 
     batching: Literal["bucketed", "by_speaker"] = "bucketed"
+    begun: Tensor
 
     def __init__(
         self,
@@ -101,7 +110,8 @@ class Transducer(nn.Module):
             dropout=sizes.dropout,
         )
         self.joint = transducer.Joint(sizes.joint, n_labels)
-        self.aligner = Dense(sizes.joint, n_labels) if sizes.ctc > 0 else None
+        self.aligner = Dense(sizes.joint, n_labels) if sizes.ctc > 0 or sizes.alignment > 0 else None
+        self.register_buffer("begun", torch.tensor(False))
 
     @property
     def info(self) -> ModelInfo:
@@ -163,7 +173,19 @@ class Transducer(nn.Module):
         targets = pad_sequence([row.int() for row in labels], batch_first=True, padding_value=BLANK)
         n_targets = torch.tensor([len(row) for row in labels], device=self.device)
         masks = self._draw_masks(n_samples, rng) if self.training and self.masks else (None, None)
-        return Batch(samples, n_samples, targets.to(self.device), n_targets, *masks)
+        aligned = self._aligned(examples, n_samples) if self.sizes.alignment > 0 else (None, None)
+        return Batch(samples, n_samples, targets.to(self.device), n_targets, *masks, *aligned)
+
+    def _aligned(self, examples: Sequence[Example], n_samples: Tensor) -> tuple[Tensor, Tensor]:
+        lengths, frame_s = self.front.n_frames(n_samples).tolist(), self.front.config.frame_s
+        stretches = [now / len(e.samples) for e, now in zip(examples, n_samples.tolist(), strict=True)]
+        rows = list(zip(examples, lengths, stretches, strict=True))
+        known = [labels_by_frame(e, self.pieces, n_frames=n, frame_s=frame_s, stretch=s) for e, n, s in rows]
+        flat = [flat_labels(e, self.pieces, n_frames=n) for e, n, _ in rows]
+        return self._frames(known), self._frames(flat)
+
+    def _frames(self, labels: Sequence[Tensor]) -> Tensor:
+        return pad_sequence(list(labels), batch_first=True, padding_value=IGNORED).to(self.device)
 
     def _draw_masks(self, n_samples: Tensor, rng: Generator) -> tuple[Tensor, Tensor]:
         assert self.masks is not None
@@ -174,25 +196,51 @@ class Transducer(nn.Module):
         bands = kept([bands for _, bands in drawn], n_mels)
         return frames.to(self.device), bands.to(self.device)
 
-    def loss(self, batch: Batch, progress: Progress) -> Losses:  # noqa: ARG002 - the same throughout
-        """The transducer loss, and beside it the CTC loss of the encoder alone where the model has an aligner.
+    def loss(self, batch: Batch, progress: Progress) -> Losses:
+        """The transducer loss; beside it a CTC loss (Graves et al. 2006), and a cross entropy where words have times.
 
-        Both are per label, so that long recordings don't drown short ones. CTC (Graves et al. 2006)
-        teaches the encoder without the predictor.
+        These two teach the encoder without the predictor, and the last is at first the only one: see ``alignment``.
+        All are means over labels, so that long recordings don't drown short ones.
         """
-        frames, lengths = self.front(batch.samples, batch.n_samples)
-        if batch.bands is not None:
-            frames = frames * batch.bands.repeat(1, self.front.config.stack)[:, None]
-        if batch.frames is not None:
-            frames = frames * batch.frames[:, : frames.shape[1], None]
-        encoded, n_labels = self.encoder(frames, lengths), batch.n_targets.sum().clamp(min=1)
+        encoded, lengths = self._encode_masked(batch)
+        n_labels = batch.n_targets.sum().clamp(min=1)
+        if (first := self._first_labels(batch, progress)) is not None:
+            return Losses(self._shown(encoded, first))
         logits = self.joint(encoded, self.predictor(batch.targets))
         losses = transducer.transducer_loss(
             logits, batch.targets, lengths, batch.n_targets, fastemit=self.sizes.fastemit
         )
         items = losses / batch.n_targets.clamp(min=1)
-        terms = {"transducer": losses.sum() / n_labels}
-        if self.aligner is not None:
-            alignments = transducer.ctc_loss(self.aligner(encoded), batch.targets, lengths, batch.n_targets)
-            terms["ctc"] = self.sizes.ctc * alignments.sum() / n_labels
+        terms = {"transducer": losses.sum() / n_labels, **self._shown(encoded, batch.aligned)}
+        if self.aligner is not None and self.sizes.ctc > 0:
+            alone = transducer.ctc_loss(self.aligner(encoded), batch.targets, lengths, batch.n_targets)
+            terms["ctc"] = self.sizes.ctc * alone.sum() / n_labels
         return Losses(terms, items.detach())
+
+    def _encode_masked(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        frames, lengths = self.front(batch.samples, batch.n_samples)
+        if batch.bands is not None:
+            frames = frames * batch.bands.repeat(1, self.front.config.stack)[:, None]
+        if batch.frames is not None:
+            frames = frames * batch.frames[:, : frames.shape[1], None]
+        return self.encoder(frames, lengths), lengths
+
+    def _first_labels(self, batch: Batch, progress: Progress) -> Tensor | None:
+        """What is shown while a training begins, and nothing else is asked; never again once it has begun."""
+        if not self.begun and progress.step >= BEGINNING * progress.n_steps:
+            self.begun.fill_(True)
+        if self.begun or batch.aligned is None or batch.flat is None:
+            return None
+        labels = torch.maximum(batch.aligned, batch.flat)  # no recording has both
+        return labels if bool((labels != IGNORED).any()) else None
+
+    def _shown(self, encoded: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
+        """What the encoder's own labels lack on frames whose label is known, and the joint's if nothing had been said.
+
+        The aligner learns sooner, not being held within the bounds of a tanh; the joint is then ready when needed.
+        """
+        if labels is None or self.aligner is None:
+            return {}
+        own, joint = self.aligner(encoded), self.joint.step(encoded, torch.zeros_like(encoded[:1, :1]))
+        lacking = alignment_loss(own, labels) + alignment_loss(joint, labels)
+        return {"alignment": self.sizes.alignment * lacking}

@@ -6,6 +6,8 @@ others: the log-softmax over the labels runs outside it, with all threads. A ben
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
@@ -53,6 +55,8 @@ class Joint(nn.Module):
     def __init__(self, joint: int, n_labels: int) -> None:
         super().__init__()
         self.output = Dense(joint, n_labels)
+        with torch.no_grad():  # at first half of all probability is the blank's, about what training wants first
+            self.output.bias[BLANK] += math.log(n_labels)
 
     def forward(self, encoded: Tensor, predicted: Tensor) -> Tensor:
         """(B, T, J), (B, U + 1, J) -> (B, T, U + 1, V)."""

@@ -17,35 +17,49 @@ from earmark.models._blocks.recurrent import Dense
 
 Branches: TypeAlias = Literal["both", "local", "global"]
 State: TypeAlias = Any
-LOCAL_KERNEL, GLOBAL_KERNEL = 5, 3
+GLOBAL_KERNEL = 3
+RANDOM_SHARE = 0.2
+"""Of the random weights that a convolution begins with."""
 
 
 @dataclass(frozen=True, slots=True)
 class BranchSizes:
     """``planes``: the frames stacked in one are that many channels of the local branch; 1 makes one wide frame of them.
 
-    ``local`` are the channels of its convolutions, ``width`` what each branch gives and what is joined, ``blocks`` the
-    number of global blocks, whose dilations are 2, 4, 8 and so on.
+    ``local`` are the channels of its convolutions, ``kernel`` their reach in frames and in bands, ``width`` what each
+    branch gives and what is joined, ``blocks`` the number of global blocks, whose dilations are 2, 4, 8 and so on.
+    ``norm`` puts a LayerNorm over all that the local convolutions found in a frame.
     """
 
     planes: int
+    kernel: int
     local: Sequence[int]
     width: int
     blocks: int
+    norm: bool = False
 
 
 class LocalBranch(nn.Module):
-    """Causal 5x5 convolutions over time and bands with a ReLU after each; all bands of a frame then make ``width``.
+    """Causal convolutions over time and bands with a ReLU after each; all bands of a frame then make ``width``.
 
-    State: the last 4 frames that came into each convolution.
+    State: the last ``kernel`` - 1 frames that came into each convolution.
     """
 
     def __init__(self, width_in: int, sizes: BranchSizes) -> None:
         super().__init__()
         self.planes, bands = sizes.planes, width_in // sizes.planes
         ends = zip((sizes.planes, *sizes.local), sizes.local, strict=False)
-        self.convs = nn.ModuleList(CausalConv2d(before, after, LOCAL_KERNEL, bands=bands) for before, after in ends)
-        self.output = Dense(sizes.local[-1] * bands, sizes.width)
+        self.convs = nn.ModuleList(CausalConv2d(before, after, sizes.kernel, bands=bands) for before, after in ends)
+        for conv in self._each():
+            _begin_as_identity(conv.conv)
+        n_found = sizes.local[-1] * bands
+        self.norm = nn.LayerNorm(n_found) if sizes.norm else None
+        self.output = Dense(n_found, sizes.width)
+        # Of so many inputs each small change of a weight adds up. Small inputs and weights as much larger begin with
+        # the same output, and an optimizer's step, alike for all weights, moves it no farther than in other layers.
+        self.share = sizes.width / n_found if sizes.norm else 1.0
+        with torch.no_grad():
+            self.output.weight.div_(self.share)
 
     def start(self, batch: int) -> State:
         return tuple(conv.start(batch) for conv in self._each())
@@ -58,13 +72,29 @@ class LocalBranch(nn.Module):
             planes, kept = conv.step(planes, before)
             planes = torch.relu(planes)
             after.append(kept)
-        return self.output(planes.transpose(1, 2).flatten(2)), tuple(after)
+        found = planes.transpose(1, 2).flatten(2)  # (B, k, channels * bands)
+        return self.output(found if self.norm is None else self.share * self.norm(found)), tuple(after)
 
     def macs(self, n_frames: int) -> int:
         return sum(conv.macs(n_frames) for conv in self._each()) + self.output.macs(n_frames)
 
     def _each(self) -> list[CausalConv2d]:
         return [conv for conv in self.convs if isinstance(conv, CausalConv2d)]
+
+
+def _begin_as_identity(conv: nn.Conv2d) -> None:
+    """Let a convolution begin by handing on the present frame, each band to itself, beside weak random weights.
+
+    The first one hands on each plane twice, as it is and negated, so that the ReLU behind it loses nothing. Four
+    convolutions of random weights alone would blur time and bands until training had found out what to listen to.
+    """
+    channels_out, channels, _, width = conv.weight.shape
+    with torch.no_grad():
+        nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
+        nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
+        conv.weight *= RANDOM_SHARE
+        for i in range(min(channels_out, 2 * channels if channels_out >= 2 * channels else channels)):
+            conv.weight[i, i % channels, -1, width // 2] += 1.0 if i < channels else -1.0
 
 
 class GlobalBlock(nn.Module):

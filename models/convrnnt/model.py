@@ -37,15 +37,15 @@ class EncoderSizes:
 
 ENCODERS = {
     "tiny": EncoderSizes(
-        stack=6, branches=BranchSizes(planes=6, local=(8, 8, 8, 8), width=64, blocks=4),
-        hidden=208, layers=2, projection=0, norm=True, swish=False,
+        stack=6, branches=BranchSizes(planes=6, kernel=3, local=(16, 16, 16, 16), width=96, blocks=2, norm=True),
+        hidden=184, layers=2, projection=0, norm=True, swish=False,
     ),
     "small": EncoderSizes(
-        stack=6, branches=BranchSizes(planes=6, local=(32, 32, 16, 16), width=192, blocks=5),
+        stack=6, branches=BranchSizes(planes=6, kernel=3, local=(32, 32, 16, 16), width=192, blocks=5, norm=True),
         hidden=448, layers=2, projection=0, norm=True, swish=False,
     ),
     "paper": EncoderSizes(
-        stack=3, branches=BranchSizes(planes=1, local=(100, 100, 64, 64), width=192, blocks=6),
+        stack=3, branches=BranchSizes(planes=1, kernel=5, local=(100, 100, 64, 64), width=192, blocks=6),
         hidden=640, layers=6, projection=512, norm=False, swish=True,
     ),
 }  # fmt: skip

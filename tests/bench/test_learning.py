@@ -98,6 +98,31 @@ def test_a_checkpoint_is_trained_once_and_told_of(tmp_path: Path, corpus: Path, 
     assert jobs == ["train", "observe", "observe"]
 
 
+@pytest.mark.parametrize(("threads", "at_once"), [(1, 2), (2, 1)])
+def test_trainings_go_on_side_by_side_where_there_is_room(
+    tmp_path: Path, corpus: Path, jobs: list[str], monkeypatch: pytest.MonkeyPatch, threads: int, at_once: int
+) -> None:
+    going: list[int] = []
+    most = 0
+
+    def meet(job: Mapping[str, Any], **_: Any) -> Ended:
+        nonlocal most
+        going.append(seed := job["training"]["seed"])
+        begun = time.monotonic()
+        while len(going) < at_once and most < at_once and time.monotonic() - begun < 20:
+            time.sleep(0.01)
+        most = max(most, len(going))
+        going.remove(seed)
+        return Ended("failed", f"seed {seed} broke")
+
+    monkeypatch.setattr(learning, "run_cell", meet)
+    monkeypatch.setattr(learning, "_processors", lambda: 2)
+    text = SUITE.replace("threads = 1", f"threads = {threads}")
+    cells = go(tmp_path, corpus, text, seeds=(0, 1)).folder.read_cells()
+    assert most == at_once
+    assert {cell.seed: cell.reason for cell in cells} == {n: f"training: seed {n} broke" for n in (0, 1)}
+
+
 def test_what_decides_the_weights_decides_the_key(tmp_path: Path, corpus: Path, jobs: list[str]) -> None:
     base = only_cell(go(tmp_path, corpus)).train_key
     others = [("steps = 4", "steps = 5"), ("pieces = 8", "pieces = 9"), ("threads = 1", "threads = 1, clip = 1.0")]

@@ -25,7 +25,14 @@ from earmark.bench.corpora.files import Report, fingerprint
 from earmark.bench.corpora.schema import complete, to_dataset
 from earmark.bench.corpora.synthetic import SPECS
 from earmark.bench.corpora.synthetic.plan import utterances
-from earmark.bench.corpora.synthetic.recipes import QUICK, WORLD, engine_version, expected_fingerprint, recipe_digest
+from earmark.bench.corpora.synthetic.recipes import (
+    QUICK,
+    SMALL,
+    WORLD,
+    engine_version,
+    expected_fingerprint,
+    recipe_digest,
+)
 from earmark.bench.corpora.synthetic.world import Recipe
 
 CATALOG = "catalog.json"
@@ -37,6 +44,11 @@ UNEXPECTED = "fingerprint_unexpected"
 def load_quick(*, cache: Path, progress: Report) -> Corpus:
     """The corpus ``synthetic``."""
     return load(QUICK, cache=cache, progress=progress)
+
+
+def load_small(*, cache: Path, progress: Report) -> Corpus:
+    """The corpus ``synthetic-small``."""
+    return load(SMALL, cache=cache, progress=progress)
 
 
 def load_world(*, cache: Path, progress: Report) -> Corpus:

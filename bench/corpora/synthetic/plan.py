@@ -16,8 +16,8 @@ from earmark.bench.corpora.synthetic.world import (
     speakers,
 )
 
-HARD_RATE = 1.2
-SNR_DB = {"quiet": (26.0, 38.0), HARD_NOISE_GROUP: (12.0, 18.0)}
+HARD_RATE = 1.25
+SNR_DB = {"quiet": (24.0, 36.0), HARD_NOISE_GROUP: (8.0, 14.0)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def _utterance(speaker: Speaker, task: str, number: int, text: str, draws: Draws
     return Utterance(
         id=name, speaker=speaker, task=task, text=text, rate=round(rate),
         pitch=speaker.pitch + draws.whole(-4, 4, name, "pitch"),
-        room=round(draws.between(*((0.3, 0.45) if in_hard_region else (0.0, 0.15)), name, "room"), 2),
+        room=round(draws.between(*((0.35, 0.5) if in_hard_region else (0.0, 0.15)), name, "room"), 2),
         dull=speaker.voice_group == HARD_VOICE_GROUP,
         level_db=round(draws.between(-30.0, -22.0, name, "level"), 1),
         snr_db=round(draws.between(low, high, name, "snr"), 1),

@@ -1,4 +1,4 @@
-"""The two synthetic corpora, and what identifies a build of one."""
+"""The synthetic corpora, and what identifies a build of one."""
 
 from __future__ import annotations
 
@@ -10,6 +10,14 @@ from pathlib import Path
 
 from earmark.bench.corpora.schema import canonical
 from earmark.bench.corpora.synthetic.world import Recipe
+
+SMALL = Recipe(
+    name="synthetic-small",
+    n_speakers={"train": 16, "dev": 16, "discover": 16, "select": 16, "measure": 48},
+    n_train=9,
+    n_other=3,
+)
+"""112 speakers, 48 of them in measure, 1,296 utterances: for engines that come trained, made in seconds."""
 
 QUICK = Recipe(
     name="synthetic",

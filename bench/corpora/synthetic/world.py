@@ -2,9 +2,9 @@
 
 Difficulty is planted through three columns, crossed within every split so that no two of them are confounded:
 
-- ``region`` (north, east, south, west): speakers of **north** talk 1.2 times as fast, in echoing rooms;
+- ``region`` (north, east, south, west): speakers of **north** talk 1.25 times as fast, in echoing rooms;
 - ``voice_group`` (four sets of voice variants): voices of **g0** are dull, high frequencies fall away above 730 Hz;
-- ``noise_group`` (quiet, street): **street** records at 12 to 18 dB signal-to-noise ratio, quiet at 26 to 38 dB.
+- ``noise_group`` (quiet, street): **street** records at 8 to 14 dB signal-to-noise ratio, quiet at 24 to 36 dB.
 
 ``null_group`` (n0 to n3) is a random draw, stratified by accent and variant, and makes no difference to anything.
 Accent, pitch and rate are drawn independently of all four.

@@ -53,4 +53,4 @@ def test_a_path_without_manifest_says_so(tmp_path: Path, make: str, said: str) -
 
 
 def test_synthetic_corpora_are_registered() -> None:
-    assert {"synthetic", "synthetic-world"} <= set(registry.corpora())
+    assert {"synthetic", "synthetic-small", "synthetic-world"} <= set(registry.corpora())

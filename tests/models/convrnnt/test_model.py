@@ -15,8 +15,8 @@ from earmark.models.rnnt.model import build as build_rnnt
 
 PIECES = [" ", *(chr(0x4E00 + i) for i in range(2498))]
 FORMS = {
-    "paper": EncoderSizes(3, BranchSizes(1, (5, 5, 3, 3), 24, 3), 12, 2, 10, norm=False, swish=True),
-    "ours": EncoderSizes(6, BranchSizes(6, (4, 4, 2, 2), 10, 2), 12, 2, 0, norm=True, swish=False),
+    "paper": EncoderSizes(3, BranchSizes(1, 5, (5, 5, 3, 3), 24, 3), 12, 2, 10, norm=False, swish=True),
+    "ours": EncoderSizes(6, BranchSizes(6, 3, (12, 4, 2, 2), 10, 2, norm=True), 12, 2, 0, norm=True, swish=False),
 }
 """The forms of the presets at sizes of a test: frames of 24."""
 
@@ -124,14 +124,30 @@ def test_padding_alters_nothing_in_training(form: str) -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_the_local_branch_looks_back_four_frames_a_convolution(form: str) -> None:
-    branch = LocalBranch(24, FORMS[form].branches)
+def test_each_local_convolution_looks_back_as_far_as_its_kernel(form: str) -> None:
+    sizes = FORMS[form].branches
+    branch = LocalBranch(24, sizes)
     x = noise(1, 40, 24).requires_grad_()
     branch.step(x, branch.start(1))[0][0, 30].sum().backward()
     assert x.grad is not None
     heard = x.grad[0].abs().sum(dim=1).nonzero()[:, 0]
-    n = len(FORMS[form].branches.local)
-    assert (int(heard.min()), int(heard.max())) == (30 - 4 * n, 30)
+    assert (int(heard.min()), int(heard.max())) == (30 - (sizes.kernel - 1) * len(sizes.local), 30)
+
+
+def test_a_local_branch_begins_with_the_frames_themselves() -> None:
+    """With no random weights beside it: each plane and its negative, rectified, behind every convolution."""
+    branch = LocalBranch(24, FORMS["ours"].branches)
+    x = noise(1, 9, 24)
+    planes = x.reshape(1, 9, 6, 4).transpose(1, 2)
+    conv = branch.convs[0].conv
+    drawn = conv.weight.detach().clone()  # type: ignore[union-attr]
+    with torch.no_grad():
+        for i in range(12):
+            drawn[i, i % 6, -1, 1] -= 1.0 if i < 6 else -1.0
+        conv.weight -= drawn  # type: ignore[operator, union-attr]
+    assert 0 < drawn.std() < 0.2
+    (found, _) = branch.convs[0].step(planes, branch.convs[0].start(1))  # type: ignore[operator, union-attr]
+    torch.testing.assert_close(found, torch.cat([planes, -planes], dim=1))
 
 
 def test_a_global_block_looks_back_twice_its_dilation_and_its_mean_for_ever() -> None:

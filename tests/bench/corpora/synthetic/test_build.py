@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -112,12 +113,13 @@ def test_a_recipe_has_its_own_folder() -> None:
     assert recipes.recipe_digest(TINY) == recipes.recipe_digest(TINY)
 
 
-def test_expected_fingerprints_are_committed_for_both_corpora() -> None:
+def test_expected_fingerprints_are_committed_for_every_corpus() -> None:
     known = json.loads(recipes.EXPECTED_FILE.read_text())
-    assert set(known) == {"synthetic", "synthetic-world"}
+    assert set(known) == {"synthetic", "synthetic-small", "synthetic-world"}
     assert all(len(fingerprint) == 64 for versions in known.values() for fingerprint in versions.values())
 
 
 @pytest.mark.slow
-def test_the_quick_corpus_comes_out_as_committed(tmp_path: Path) -> None:
-    assert build.load_quick(cache=tmp_path, progress=quiet).flags == ()
+@pytest.mark.parametrize("load", [build.load_small, build.load_quick])
+def test_a_corpus_comes_out_as_committed(tmp_path: Path, load: Callable[..., Corpus]) -> None:
+    assert load(cache=tmp_path, progress=quiet).flags == ()
