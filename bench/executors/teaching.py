@@ -87,7 +87,9 @@ def _rows(corpus: Corpus, training: Training, cache: Path, show: Callable[[int, 
 
 
 def _normalized(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {**row, "text": normalize(reference_text(row), NORMALIZER)}
+    """The row with text and timed words as they are learned: what shows no difference is not to be told apart."""
+    words = [{**word, "word": normalize(word["word"], NORMALIZER)} for word in row["words"] or ()]
+    return {**row, "text": normalize(reference_text(row), NORMALIZER), "words": words}
 
 
 def _course(

@@ -31,7 +31,7 @@ def labels_by_frame(example: Example, pieces: Pieces, *, n_frames: int, frame_s:
         stretch: how many times as long as the recording it is now, played at another speed.
     """
     turns = [(turn.text.split(), turn.words) for turn in example.turns]
-    timed = all([word.text for word in words] == said for said, words in turns)
+    timed = all(" ".join(word.text for word in words).split() == said for said, words in turns)
     spoken = [word for _, words in turns for word in words] if timed else []
     labels = torch.full((n_frames,), IGNORED)
     free = 0
@@ -75,6 +75,6 @@ def _ends(words: Sequence[Word], pieces: Pieces) -> list[tuple[float, int]]:
     found = []
     for word in words:
         labels = pieces.encode(word.text)
-        share = (word.end_s - word.start_s) / len(labels)
+        share = (word.end_s - word.start_s) / max(1, len(labels))
         found += [(word.start_s + (i + 1) * share, label) for i, label in enumerate(labels)]
     return found

@@ -17,6 +17,7 @@ import tones
 
 from earmark.bench import learning, run
 from earmark.bench.api import InputError
+from earmark.bench.executors import teaching
 from earmark.bench.executors.local import Ended
 from earmark.bench.executors.worker import run_job
 from earmark.bench.preflight import Request
@@ -241,3 +242,11 @@ def _start_and_kill(tmp_path: Path, corpus: Path, text: str, cache: Path) -> Non
     process.wait()
     time.sleep(0.3)  # the worker sees that its driver is gone
     assert states()
+
+
+def test_timed_words_are_learned_as_the_text_is() -> None:
+    row = {"text": "It's half-past SIX.", "segments": None, "words": [{"word": "It\u2019s", "start": 0.0, "end": 0.5}]}
+    known = teaching._normalized(row)
+    assert known["text"] == "it's half past six"
+    assert known["words"] == [{"word": "it's", "start": 0.0, "end": 0.5}]
+    assert teaching._normalized({**row, "words": None})["words"] == []

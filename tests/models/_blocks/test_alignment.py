@@ -42,6 +42,11 @@ def test_played_slower_everything_ends_later() -> None:
     assert labels(example(("ab", 0.1, 0.25), ("c", 0.25, 0.35)), stretch=2.0) == {4: 1, 5: 2, 7: 3}
 
 
+def test_what_is_written_as_one_word_may_be_two_or_none_in_the_text() -> None:
+    """As a normalizer leaves "ab-c" and a dash."""
+    assert labels(example(("ab c", 0.1, 0.7), ("", 0.7, 0.9))) == {3: 1, 5: 2, 7: 3}
+
+
 def test_two_pieces_never_share_a_frame_and_none_stands_behind_the_end() -> None:
     crowded = example(("ab", 0.1, 0.12), ("c", 0.12, 0.13))
     assert labels(crowded) == {1: 1, 2: 2, 3: 3}
