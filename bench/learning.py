@@ -10,7 +10,8 @@ Nothing is measured meanwhile.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,12 +22,14 @@ from filelock import FileLock
 from earmark.bench import progress, provenance
 from earmark.bench.api import InputError
 from earmark.bench.corpora.cache import cache_dir
-from earmark.bench.executors.local import Ended, run_cell
+from earmark.bench.executors.local import STOPPED, Ended, run_cell
 from earmark.bench.planning import Training
 from earmark.bench.preflight import Prepared
 
 Say = Callable[[str], None]
 TIMEOUT_MINUTES = 24 * 60.0
+LEAST_MIB = 3072
+"""Memory of the machine without which no further training begins beside another."""
 TOLD = ("sha256", "plugin", "seed", "steps", "best_step", "dev_metric", "dev_value", "trained_on")
 
 
@@ -59,6 +62,7 @@ class School:
     logs: Path
     say: Say
     at_once: int = 1
+    stopped: threading.Event = field(default_factory=threading.Event)
     endings: dict[str, Ended] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
 
@@ -67,20 +71,28 @@ class School:
         wanted = [self.prepared.trainings[key] for key in dict.fromkeys(train_keys) if key in self.prepared.trainings]
         if not wanted:
             return
-        self.at_once = max(1, _processors() // max(training.recipe.threads for training in wanted))
+        self.at_once = at_once([training for training in wanted if not _is_there(training)])
         with progress.several(quiet=self.prepared.request.quiet) as begin, ThreadPoolExecutor(self.at_once) as pool:
-            for training, ended in zip(wanted, pool.map(lambda t: self._ended(t, begin), wanted), strict=True):
-                self.endings[training.train_key] = ended
+            try:
+                for training, ended in zip(wanted, pool.map(lambda t: self._ended(t, begin), wanted), strict=True):
+                    self.endings[training.train_key] = ended
+            except BaseException:  # such as Ctrl-C: the workers would go on, and the pool would wait for them
+                self.stopped.set()
+                raise
 
     def ending(self, train_key: str) -> Ended | None:
         """How training ended, or None where nothing was to be trained for this key."""
         return self.endings.get(train_key)
 
     def _ended(self, training: Training, begin: Callable[[str], progress.Advance]) -> Ended:
+        if self.stopped.is_set():
+            return STOPPED
         try:
             return self._train(training, begin)
         except InputError as error:  # a damaged checkpoint costs its own cells
             return Ended("failed", str(error))
+        except Exception as error:  # a full disk too
+            return Ended("failed", f"{type(error).__name__}: {error}".splitlines()[0])
 
     def _train(self, training: Training, begin: Callable[[str], progress.Advance]) -> Ended:
         folder = checkpoint_folder(training.train_key)
@@ -115,7 +127,25 @@ class School:
             memory_mib=int(0.8 * provenance.memory_mib() / self.at_once),
             log=self.logs / f"{training.train_key}.txt",
             advance=begin(title),
+            stopped=self.stopped,
         )
+
+
+def at_once(trainings: Sequence[Training]) -> int:
+    """How many go on side by side: as many as processors have threads for, and the most that there are to do.
+
+    On a GPU one after the other, which has it for itself.
+    """
+    if not trainings or any(training.device != "cpu" for training in trainings):
+        return 1
+    threads = max(training.recipe.threads for training in trainings)
+    return max(1, min(len(trainings), _processors() // threads, provenance.memory_mib() // LEAST_MIB))
+
+
+def _is_there(training: Training) -> bool:
+    from earmark.bench.training import checkpoint
+
+    return (checkpoint_folder(training.train_key) / checkpoint.CONFIG).is_file()
 
 
 def _processors() -> int:

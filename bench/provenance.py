@@ -36,11 +36,11 @@ _OBSERVING = (
 )  # fmt: skip
 _DECODING = ("numpy", "scipy", "soundfile")
 _TRAINING = (
-    "training", "tokenizer.py", "executors/teaching.py", "metrics/normalize.py", "metrics/words.py",
-    "corpora/audio.py", "corpora/conditions.py", "corpora/schema.py", "corpora/splits.py", "corpora/voices.py",
-    "corpora/synthetic", "corpora/synthetic/voices.json",
+    "training", "tokenizer.py", "executors/teaching.py", "observe/selection.py", "metrics/normalize.py",
+    "metrics/words.py", "corpora/audio.py", "corpora/conditions.py", "corpora/schema.py", "corpora/splits.py",
+    "corpora/voices.py", "corpora/synthetic", "corpora/synthetic/voices.json",
 )  # fmt: skip
-_LEARNING = (*_DECODING, "espeakng-loader", "lightning-fabric", "sentencepiece")
+_LEARNING = (*_DECODING, "espeakng-loader", "lightning-fabric", "sentencepiece", "torchaudio")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from earmark.bench.corpora.schema import canonical, complete
 from earmark.bench.corpora.synthetic.draws import Draws
 from earmark.bench.corpora.synthetic.plan import Utterance
@@ -35,8 +37,10 @@ def speak(texts: Sequence[str], n: int, *, seed: int, cache: Path, progress: Rep
         :16
     ]
     folder = cache / "voices" / digest
-    if not (folder / CATALOG).is_file():
-        _make(sorted(set(texts)), n, seed, folder, progress)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{folder}.lock"):  # trainings beside this one want the same voices
+        if not (folder / CATALOG).is_file():
+            _make(sorted(set(texts)), n, seed, folder, progress)
     entries = json.loads((folder / CATALOG).read_text(encoding="utf-8"))
     return [dict(complete({**e["row"], "audio": {"bytes": None, "path": str(folder / e["path"])}})) for e in entries]
 

@@ -35,8 +35,17 @@ class Ended:
     bad_input: bool = False
 
 
+STOPPED = Ended("failed", "it was stopped with the run")
+
+
 def run_cell(
-    job: Mapping[str, Any], *, timeout_s: float, memory_mib: int, log: Path, advance: Callable[[int, int, str], None]
+    job: Mapping[str, Any],
+    *,
+    timeout_s: float,
+    memory_mib: int,
+    log: Path,
+    advance: Callable[[int, int, str], None],
+    stopped: threading.Event | None = None,
 ) -> Ended:
     """Run a job (see ``executors.worker``) to its end; the worker dies with us, whatever happens.
 
@@ -44,6 +53,7 @@ def run_cell(
         timeout_s: wall seconds after which the worker is killed (status ``timeout``).
         memory_mib: resident memory over which it is killed (status ``out_of_memory``).
         log: where its standard error goes.
+        stopped: once set, the worker is killed.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w", encoding="utf-8") as errors:
@@ -53,7 +63,7 @@ def run_cell(
             env=_environment(int(job["threads"])), start_new_session=True,
         )  # fmt: skip
         try:
-            return _supervise(process, job, time.monotonic() + timeout_s, timeout_s, memory_mib, advance)
+            return _supervise(process, job, timeout_s, memory_mib, advance, stopped or threading.Event())
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)  # its children too, which would hold our pipe and the processors
@@ -67,10 +77,10 @@ def run_cell(
 def _supervise(
     process: subprocess.Popen[str],
     job: Mapping[str, Any],
-    deadline: float,
     timeout_s: float,
     memory_mib: int,
     advance: Callable[[int, int, str], None],
+    stopped: threading.Event,
 ) -> Ended:
     assert process.stdin is not None
     assert process.stdout is not None
@@ -80,7 +90,8 @@ def _supervise(
         process.stdin.write(json.dumps(job) + "\n")
         process.stdin.flush()
     looked = time.monotonic()
-    while True:
+    deadline = looked + timeout_s
+    while not stopped.is_set():
         gone = process.poll() is not None
         try:
             line = messages.get(timeout=LOOK_EVERY_S)
@@ -101,6 +112,7 @@ def _supervise(
         looked, used_mib = now, _resident_mib(process.pid)
         if used_mib > memory_mib:
             return Ended("out_of_memory", f"used {used_mib:.0f} MiB of {memory_mib} MiB; raise memory_mib")
+    return STOPPED
 
 
 def _read(pipe: IO[str], messages: queue.SimpleQueue[str | None]) -> None:

@@ -57,7 +57,13 @@ def load_trained(build: Callable[..., Any], folder: Path, *, device: str) -> tup
     model = build(
         config["preset"], options=config["options"], vocabulary=config["vocabulary"], seed=config["seed"], device=device
     )
-    model.load_state_dict(state)
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:  # names or shapes that this version doesn't have
+        raise InputError(
+            "the weights are those of another version of the model",
+            where=f"checkpoint {folder.name}", fix="run the suite that trains it again",
+        ) from error  # fmt: skip
     return model, list(config["trained_on"])
 
 

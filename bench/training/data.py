@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 Report = Callable[[int, int, str], None]
-LAYOUT = 2
+LAYOUT = 3
 """Of what is kept in the cache; another number, and it is decoded again."""
 
 
@@ -62,10 +62,14 @@ class TrainingData:
 def turn_of(row: Mapping[str, Any], begins_s: float, duration_s: float) -> Turn:
     """What is said in a row, as one turn over what is left of the recording, which begins at ``begins_s`` of it."""
     words = tuple(
-        Word(word["word"], max(0.0, word["start"] - begins_s), max(0.0, min(duration_s, word["end"] - begins_s)))
+        Word(word["word"], _within(word["start"] - begins_s, duration_s), _within(word["end"] - begins_s, duration_s))
         for word in row["words"] or ()
     )
     return Turn(row["text"], 0.0, duration_s, row["speaker"], words)
+
+
+def _within(seconds: float, duration_s: float) -> float:
+    return float(max(0.0, min(duration_s, seconds)))
 
 
 def load(
@@ -111,7 +115,7 @@ def _decode(
         samples = audio.decode(row)
         if rate_hz != audio.SAMPLE_RATE_HZ:
             samples = audio.resample(samples.astype(np.float64), audio.SAMPLE_RATE_HZ, rate_hz).astype(np.float32)
-        kept = slice(0, len(samples)) if silence_s is None else without_silence(samples, rate_hz, silence_s)
+        kept = slice(0, len(samples)) if silence_s is None else _spoken(row, samples, rate_hz, silence_s)
         begins.append(kept.start / rate_hz)
         durations.append((kept.stop - kept.start) / rate_hz)
         part = pa.array(samples[kept])
@@ -120,6 +124,15 @@ def _decode(
     table = pa.table({"samples": pa.chunked_array(heard), "begins_s": begins, "duration_s": durations})
     with whole_folder(folder) as partial:
         Dataset(table).save_to_disk(str(partial))
+
+
+def _spoken(row: Mapping[str, Any], samples: Samples, rate_hz: int, silence_s: float) -> slice:
+    """What is left of a recording: where somebody speaks, and every word whose time is known."""
+    kept, words = without_silence(samples, rate_hz, silence_s), row["words"]
+    if not words:
+        return kept
+    first, last = (round(rate_hz * seconds) for seconds in (words[0]["start"], words[-1]["end"]))
+    return slice(max(0, min(kept.start, first)), min(len(samples), max(kept.stop, last)))
 
 
 def _table(rows: Sequence[Mapping[str, Any]], cohorts: Sequence[str] | None) -> Table:

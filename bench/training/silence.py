@@ -20,7 +20,8 @@ def without_silence(samples: Samples, rate_hz: int, keep_s: float) -> slice:
     if n_frames < 2 * SMOOTHED:
         return slice(0, len(samples))
     power = np.square(samples[: n_frames * size].reshape(n_frames, size), dtype=np.float64).mean(axis=1)
-    smooth = np.convolve(10.0 * np.log10(power + 1e-10), np.full(SMOOTHED, 1.0 / SMOOTHED), "same")
+    level_db = np.pad(10.0 * np.log10(power + 1e-10), SMOOTHED // 2, "edge")
+    smooth = np.convolve(level_db, np.full(SMOOTHED, 1.0 / SMOOTHED), "valid")
     active = np.flatnonzero(smooth > np.percentile(smooth, 97.0) - RANGE_DB)
     keep = round(keep_s * rate_hz)
     return slice(max(0, int(active[0]) * size - keep), min(len(samples), (int(active[-1]) + 1) * size + keep))

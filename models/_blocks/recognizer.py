@@ -199,23 +199,34 @@ class Transducer(nn.Module):
     def loss(self, batch: Batch, progress: Progress) -> Losses:
         """The transducer loss; beside it a CTC loss (Graves et al. 2006), and a cross entropy where words have times.
 
-        These two teach the encoder without the predictor, and the last is at first the only one: see ``alignment``.
+        These two teach the encoder without the predictor, and the last is at first the only one of recordings whose
+        words have times: see ``alignment``.
         All are means over labels, so that long recordings don't drown short ones.
         """
         encoded, lengths = self._encode_masked(batch)
-        n_labels = batch.n_targets.sum().clamp(min=1)
-        if (first := self._first_labels(batch, progress)) is not None:
-            return Losses(self._shown(encoded, first))
-        logits = self.joint(encoded, self.predictor(batch.targets))
-        losses = transducer.transducer_loss(
-            logits, batch.targets, lengths, batch.n_targets, fastemit=self.sizes.fastemit
-        )
-        items = losses / batch.n_targets.clamp(min=1)
-        terms = {"transducer": losses.sum() / n_labels, **self._shown(encoded, batch.aligned)}
+        first = self._first_labels(batch, progress)
+        shown = self._shown(encoded, batch.aligned if first is None else first)
+        if first is None:
+            terms, items = self._said(encoded, batch.targets, lengths, batch.n_targets)
+            return Losses({**terms, **shown}, items)
+        rest = (first == IGNORED).all(dim=1)  # nobody knows when their words were spoken
+        if not bool(rest.any()):
+            return Losses(shown)
+        terms, _ = self._said(encoded[rest], batch.targets[rest], lengths[rest], batch.n_targets[rest])
+        return Losses({**terms, **shown})
+
+    def _said(
+        self, encoded: Tensor, targets: Tensor, lengths: Tensor, n_targets: Tensor
+    ) -> tuple[dict[str, Tensor], Tensor]:
+        """The transducer loss and the CTC loss of (B, T, J) encoded frames, and the former of each recording, (B,)."""
+        logits = self.joint(encoded, self.predictor(targets))
+        losses = transducer.transducer_loss(logits, targets, lengths, n_targets, fastemit=self.sizes.fastemit)
+        n_labels = n_targets.sum().clamp(min=1)
+        terms = {"transducer": losses.sum() / n_labels}
         if self.aligner is not None and self.sizes.ctc > 0:
-            alone = transducer.ctc_loss(self.aligner(encoded), batch.targets, lengths, batch.n_targets)
+            alone = transducer.ctc_loss(self.aligner(encoded), targets, lengths, n_targets)
             terms["ctc"] = self.sizes.ctc * alone.sum() / n_labels
-        return Losses(terms, items.detach())
+        return terms, (losses / n_targets.clamp(min=1)).detach()
 
     def _encode_masked(self, batch: Batch) -> tuple[Tensor, Tensor]:
         frames, lengths = self.front(batch.samples, batch.n_samples)
@@ -226,7 +237,12 @@ class Transducer(nn.Module):
         return self.encoder(frames, lengths), lengths
 
     def _first_labels(self, batch: Batch, progress: Progress) -> Tensor | None:
-        """What is shown while a training begins, and nothing else is asked; never again once it has begun."""
+        """What is shown while a training begins, and nothing else is asked of recordings with labels in it.
+
+        Never again once it has begun, and never outside training. None where no recording has a label.
+        """
+        if not self.training:
+            return None
         if not self.begun and progress.step >= BEGINNING * progress.n_steps:
             self.begun.fill_(True)
         if self.begun or batch.aligned is None or batch.flat is None:

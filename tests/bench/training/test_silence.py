@@ -24,8 +24,10 @@ def recording(lead_s: float, speech_s: float, tail_s: float, noise: float = 1e-4
 
 
 @pytest.mark.parametrize("keep_s", [0.0, 0.3])
-def test_what_is_kept_begins_and_ends_near_the_speech(keep_s: float) -> None:
-    kept = without_silence(recording(1.0, 1.5, 2.0), RATE, keep_s)
+@pytest.mark.parametrize("level", [1.0, 0.1])
+def test_what_is_kept_begins_and_ends_near_the_speech(keep_s: float, level: float) -> None:
+    """Speech at -10 and at -30 dBFS over noise 70 dB below it."""
+    kept = without_silence(level * recording(1.0, 1.5, 2.0), RATE, keep_s)
     assert kept.start / RATE == pytest.approx(1.0 - keep_s, abs=0.06)
     assert kept.stop / RATE == pytest.approx(2.5 + keep_s, abs=0.06)
 
@@ -57,3 +59,7 @@ def test_words_and_durations_are_those_of_what_is_left(tmp_path: Path) -> None:
     assert (duration_s, start_s) == pytest.approx((0.9, 0.2), abs=0.13)
     assert n_samples == round(duration_s * RATE)
     assert end_s - start_s == pytest.approx(0.5)
+    for row in rows:  # a soft beginning and end, which only the one who timed them heard
+        row["words"] = [{"word": "x", "start": 0.5, "end": 2.0}]
+    duration_s, _, start_s, end_s = loaded(0.0)
+    assert (duration_s, start_s, end_s) == pytest.approx((1.5, 0.0, 1.5))

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from earmark.bench.api import Example, Progress, Turn, Word
 from earmark.models._blocks.alignment import DELAY_S, IGNORED, alignment_loss, flat_labels, labels_by_frame
+from earmark.models._blocks.augment import NONE
 from earmark.models._blocks.frontend import FrontEndConfig
 from earmark.models._blocks.options import TransducerOptions, seeded
 from earmark.models._blocks.pieces import Pieces
@@ -123,6 +124,26 @@ def test_recordings_without_word_times_are_learned_from_as_ever() -> None:
     assert float(found.pop("alignment").detach()) == 0.0
     assert set(found) == {"transducer", "ctc"}
     assert set(terms(transducer(alignment=0.0), 0, TIMED)) == {"transducer", "ctc"}
+
+
+def test_a_recording_with_known_words_does_not_silence_those_beside_it() -> None:
+    """The one is shown its labels, the others lose what they would have lost alone, whichever comes first."""
+    model = transducer()
+    model.waves, model.masks = NONE, None
+    model.front.eval()  # in training its means are those of every batch so far
+    untimed, silent = example(text="c ab c", n=9_000), example(text="", n=12_000)
+    mixed = terms(model, 0, untimed, TIMED, silent)
+    alone, beside = terms(model, 0, untimed, silent), terms(model, 0, TIMED)
+    assert float(beside["alignment"].detach()) > 0
+    for name, value in {**alone, **beside}.items():
+        torch.testing.assert_close(mixed[name], value)
+    assert set(mixed) == {"transducer", "alignment", "ctc"}
+
+
+def test_outside_training_nothing_begins() -> None:
+    """Such as where a repair asks how much each weight matters."""
+    model = transducer().eval()
+    assert set(terms(model, 0, TIMED)) == {"transducer", "alignment", "ctc"}
 
 
 def test_the_weight_is_an_option() -> None:
