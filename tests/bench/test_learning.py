@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import tones
 
-from earmark.bench import learning, run
+from earmark.bench import learning, provenance, run
 from earmark.bench.api import InputError
 from earmark.bench.executors import teaching
-from earmark.bench.executors.local import Ended
+from earmark.bench.executors.local import STOPPED, Ended
 from earmark.bench.executors.worker import run_job
 from earmark.bench.preflight import Request
 from earmark.bench.rows import Cell
@@ -99,29 +102,79 @@ def test_a_checkpoint_is_trained_once_and_told_of(tmp_path: Path, corpus: Path, 
     assert jobs == ["train", "observe", "observe"]
 
 
-@pytest.mark.parametrize(("threads", "at_once"), [(1, 2), (2, 1)])
+@pytest.mark.parametrize(("threads", "wanted"), [(1, 2), (2, 1)])
 def test_trainings_go_on_side_by_side_where_there_is_room(
-    tmp_path: Path, corpus: Path, jobs: list[str], monkeypatch: pytest.MonkeyPatch, threads: int, at_once: int
+    tmp_path: Path, corpus: Path, jobs: list[str], monkeypatch: pytest.MonkeyPatch, threads: int, wanted: int
 ) -> None:
     going: list[int] = []
-    most = 0
+    most, limits = 0, []
 
-    def meet(job: Mapping[str, Any], **_: Any) -> Ended:
+    def meet(job: Mapping[str, Any], *, memory_mib: int, **_: Any) -> Ended:
         nonlocal most
         going.append(seed := job["training"]["seed"])
+        limits.append(memory_mib)
         begun = time.monotonic()
-        while len(going) < at_once and most < at_once and time.monotonic() - begun < 20:
+        while time.monotonic() - begun < (20 if most < wanted else 0.3):
+            most = max(most, len(going))
             time.sleep(0.01)
-        most = max(most, len(going))
         going.remove(seed)
         return Ended("failed", f"seed {seed} broke")
 
     monkeypatch.setattr(learning, "run_cell", meet)
     monkeypatch.setattr(learning, "_processors", lambda: 2)
     text = SUITE.replace("threads = 1", f"threads = {threads}")
-    cells = go(tmp_path, corpus, text, seeds=(0, 1)).folder.read_cells()
-    assert most == at_once
-    assert {cell.seed: cell.reason for cell in cells} == {n: f"training: seed {n} broke" for n in (0, 1)}
+    cells = go(tmp_path, corpus, text, seeds=(0, 1, 2)).folder.read_cells()
+    assert most == wanted
+    assert limits == [int(0.8 * provenance.memory_mib() / wanted)] * 3
+    assert {cell.seed: cell.reason for cell in cells} == {n: f"training: seed {n} broke" for n in (0, 1, 2)}
+
+
+def test_only_what_is_to_be_trained_shares_the_machine(
+    tmp_path: Path, corpus: Path, jobs: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two models one has its checkpoint: the other may have all memory."""
+    monkeypatch.setattr(learning, "_processors", lambda: 2)
+    go(tmp_path, corpus)
+    limits: list[int] = []
+
+    def break_down(_job: Mapping[str, Any], *, memory_mib: int, **_: Any) -> Ended:
+        limits.append(memory_mib)
+        raise OSError("disk full")
+
+    monkeypatch.setattr(learning, "run_cell", break_down)
+    cells = {cell.seed: cell for cell in go(tmp_path, corpus, seeds=(0, 1)).folder.read_cells()}
+    assert limits == [int(0.8 * provenance.memory_mib())]
+    assert (cells[0].status, cells[1].status, cells[1].reason) == ("ok", "failed", "training: OSError: disk full")
+
+
+def test_how_many_go_on_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    def trainings(n: int, device: str = "cpu", threads: int = 1) -> list[Any]:
+        return [SimpleNamespace(device=device, recipe=SimpleNamespace(threads=threads)) for _ in range(n)]
+
+    monkeypatch.setattr(learning, "_processors", lambda: 8)
+    monkeypatch.setattr(provenance, "memory_mib", lambda: 4 * learning.LEAST_MIB)
+    found = [trainings(0), trainings(3), trainings(9), trainings(9, threads=4), trainings(9, threads=16)]
+    assert [learning.at_once(wanted) for wanted in found] == [1, 3, 4, 2, 1]
+    assert learning.at_once(trainings(2, device="cuda")) == 1
+
+
+def test_a_run_that_is_stopped_stops_its_trainings(
+    tmp_path: Path, corpus: Path, jobs: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped: list[int] = []
+
+    def meet(job: Mapping[str, Any], *, stopped_event: threading.Event, **_: Any) -> Ended:
+        if job["training"]["seed"] == 0:
+            raise KeyboardInterrupt
+        assert stopped_event.wait(20)
+        stopped.append(job["training"]["seed"])
+        return STOPPED
+
+    monkeypatch.setattr(learning, "run_cell", lambda job, *, stopped, **rest: meet(job, stopped_event=stopped, **rest))
+    monkeypatch.setattr(learning, "_processors", lambda: 2)
+    with pytest.raises(KeyboardInterrupt):
+        go(tmp_path, corpus, seeds=(0, 1, 2))
+    assert 1 in stopped
 
 
 def test_what_decides_the_weights_decides_the_key(tmp_path: Path, corpus: Path, jobs: list[str]) -> None:
@@ -195,6 +248,12 @@ def test_transcribe_takes_the_newest_checkpoint(tmp_path: Path, corpus: Path, jo
     go(tmp_path, corpus)
     assert hear("tiny")[-1].done
     assert learning.newest_checkpoint("honest", "paper") is None
+    (config,) = (tmp_path / "cache").glob("checkpoints/*/config.json")
+    weights, told = checkpoint.read(config.parent)
+    shutil.rmtree(config.parent)
+    checkpoint.write(config.parent, {f"old_{name}": weight for name, weight in weights.items()}, told)
+    with pytest.raises(InputError, match="weights are those of another version of the model; run the suite that"):
+        hear()
 
 
 def test_corpus_and_steps_come_together(tmp_path: Path, corpus: Path, jobs: list[str]) -> None:

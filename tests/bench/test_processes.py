@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,8 @@ def dies(preset, **rest): return Dies()
 def forks(preset, **rest): return Forks()
 def slow(preset, **rest): return Slow()
 """
+STOP = threading.Event()
+STOP.set()
 SUITE = """
 schema = 1
 name = "unit"
@@ -133,6 +136,7 @@ def test_kill_9_in_the_middle_of_observing(place: Path) -> None:
         ("hoards", {"memory_mib": 900}, "out_of_memory", "of 900 MiB"),
         ("dies", {}, "failed", "signal 11"),
         ("forks", {}, "failed", "signal 11"),
+        ("stalls", {"stopped": STOP}, "failed", "stopped with the run"),
     ],
 )
 def test_what_a_worker_does_to_itself(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 import soundfile
 
+from earmark.bench.corpora import voices
 from earmark.bench.corpora.voices import speak
 
 TEXTS = ["one two", "three", "four five six"]
@@ -42,3 +45,22 @@ def test_the_same_texts_give_the_same_recordings_and_are_made_once(tmp_path: Pat
     assert [row["id"] for row in spoken(tmp_path / "one")] == [row["id"] for row in first]
     assert path.stat().st_mtime_ns == made
     assert [samples(row) for row in spoken(tmp_path / "one", seed=1)] != [samples(row) for row in first]
+
+
+@pytest.mark.slow
+def test_two_trainings_that_want_the_same_voices_make_them_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Path] = []
+    make = voices._make
+
+    def slowly(texts: Any, n: int, seed: int, folder: Path, progress: Any) -> None:
+        made.append(folder)
+        time.sleep(0.2)
+        make(texts, n, seed, folder, progress)
+
+    monkeypatch.setattr(voices, "_make", slowly)
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(lambda _: spoken(tmp_path), range(2))
+    assert first == second
+    assert len(made) == 1

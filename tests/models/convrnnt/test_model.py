@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from earmark.bench.api import CountsWork, InputError, Recognizer, Transcribes
 from earmark.bench.observe.compute import count_macs
 from earmark.models._blocks.conv import MaskedBatchNorm
-from earmark.models.convrnnt.branches import BranchSizes, GlobalBlock, LocalBranch
+from earmark.models.convrnnt.branches import RANDOM_SHARE, BranchSizes, GlobalBlock, LocalBranch
 from earmark.models.convrnnt.model import BRANCHES, ConvRnntEncoder, EncoderSizes, build
 from earmark.models.rnnt.model import build as build_rnnt
 
@@ -134,20 +134,33 @@ def test_each_local_convolution_looks_back_as_far_as_its_kernel(form: str) -> No
     assert (int(heard.min()), int(heard.max())) == (30 - (sizes.kernel - 1) * len(sizes.local), 30)
 
 
-def test_a_local_branch_begins_with_the_frames_themselves() -> None:
-    """With no random weights beside it: each plane and its negative, rectified, behind every convolution."""
+def test_a_local_branch_begins_with_the_frames_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With no random weights: each plane and its negative behind the first convolution, and those handed on to the end,
+    rectified on the way."""
+    monkeypatch.setattr("earmark.models.convrnnt.branches.RANDOM_SHARE", 0.0)
     branch = LocalBranch(24, FORMS["ours"].branches)
     x = noise(1, 9, 24)
-    planes = x.reshape(1, 9, 6, 4).transpose(1, 2)
-    conv = branch.convs[0].conv
-    drawn = conv.weight.detach().clone()  # type: ignore[union-attr]
-    with torch.no_grad():
-        for i in range(12):
-            drawn[i, i % 6, -1, 1] -= 1.0 if i < 6 else -1.0
-        conv.weight -= drawn  # type: ignore[operator, union-attr]
-    assert 0 < drawn.std() < 0.2
-    (found, _) = branch.convs[0].step(planes, branch.convs[0].start(1))  # type: ignore[operator, union-attr]
-    torch.testing.assert_close(found, torch.cat([planes, -planes], dim=1))
+    found = planes = x.reshape(1, 9, 6, 4).transpose(1, 2)
+    for number, conv in enumerate(branch.convs):
+        found = conv.step(found, conv.start(1))[0]  # type: ignore[operator]
+        if number == 0:
+            torch.testing.assert_close(found, torch.cat([planes, -planes], dim=1))
+        found = found.relu()
+    torch.testing.assert_close(found, planes[:, :2].relu())
+
+
+def test_beside_them_are_weak_random_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    def weights(share: float) -> list[Tensor]:
+        monkeypatch.setattr("earmark.models.convrnnt.branches.RANDOM_SHARE", share)
+        torch.manual_seed(3)
+        return [p.detach() for name, p in LocalBranch(24, FORMS["ours"].branches).convs.named_parameters()]
+
+    identity, begun = weights(0.0), weights(RANDOM_SHARE)
+    convs = [(a - b) for a, b in zip(begun, identity, strict=True) if a.dim() == 4]
+    assert len(convs) == 4
+    for drawn in convs:  # He et al. 2015: variance 2 over the inputs of a place
+        usual = (2.0 / drawn[0].numel()) ** 0.5
+        assert float(drawn.std()) == pytest.approx(RANDOM_SHARE * usual, rel=0.4)
 
 
 def test_a_global_block_looks_back_twice_its_dilation_and_its_mean_for_ever() -> None:
