@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,7 +30,19 @@ Say = Callable[[str], None]
 TIMEOUT_MINUTES = 24 * 60.0
 LEAST_MIB = 3072
 """Memory of the machine without which no further training begins beside another."""
-TOLD = ("sha256", "plugin", "seed", "steps", "best_step", "dev_metric", "dev_value", "trained_on")
+TOLD = (
+    "sha256",
+    "plugin",
+    "seed",
+    "steps",
+    "best_step",
+    "dev_metric",
+    "dev_value",
+    "trained_on",
+    "repair",
+    "target",
+    "base_sha256",
+)
 
 
 def checkpoint_folder(train_key: str) -> Path:
@@ -54,6 +66,27 @@ def newest_checkpoint(plugin: str, preset: str | None) -> Path | None:
     return max(found)[1] if found else None
 
 
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """Something that leaves a checkpoint under ``key``; ``job`` is what a worker is told beside its places."""
+
+    key: str
+    plugin: str
+    seed: int
+    title: str
+    device: str
+    threads: int
+    job: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, training: Training) -> Lesson:
+        title = f"training {training.plugin} ({training.preset}, seed {training.seed}, {training.device})"
+        job = {"training": training.model_dump(mode="json")}
+        return cls(
+            training.train_key, training.plugin, training.seed, title, training.device, training.recipe.threads, job
+        )
+
+
 @dataclass
 class School:
     """Sees to it that checkpoints are there, each at most once in a run; ``facts`` are for ``run.json``."""
@@ -66,86 +99,85 @@ class School:
     endings: dict[str, Ended] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
 
-    def teach(self, train_keys: Iterable[str]) -> None:
-        """See to it that every checkpoint of these keys is there; ``ending`` then says how it went."""
-        wanted = [self.prepared.trainings[key] for key in dict.fromkeys(train_keys) if key in self.prepared.trainings]
+    def teach(self, lessons: Iterable[Lesson]) -> None:
+        """See to it that every checkpoint of these lessons is there; ``ending`` then says how it went."""
+        wanted = list({lesson.key: lesson for lesson in lessons}.values())
         if not wanted:
             return
-        self.at_once = at_once([training for training in wanted if not _is_there(training)])
+        self.at_once = at_once([lesson for lesson in wanted if not _is_there(lesson.key)])
         with progress.several(quiet=self.prepared.request.quiet) as begin, ThreadPoolExecutor(self.at_once) as pool:
             try:
-                for training, ended in zip(wanted, pool.map(lambda t: self._ended(t, begin), wanted), strict=True):
-                    self.endings[training.train_key] = ended
+                for lesson, ended in zip(wanted, pool.map(lambda t: self._ended(t, begin), wanted), strict=True):
+                    self.endings[lesson.key] = ended
             except BaseException:  # such as Ctrl-C: the workers would go on, and the pool would wait for them
                 self.stopped.set()
                 raise
 
-    def ending(self, train_key: str) -> Ended | None:
+    def ending(self, key: str) -> Ended | None:
         """How training ended, or None where nothing was to be trained for this key."""
-        return self.endings.get(train_key)
+        return self.endings.get(key)
 
-    def _ended(self, training: Training, begin: Callable[[str], progress.Advance]) -> Ended:
+    def _ended(self, lesson: Lesson, begin: Callable[[str], progress.Advance]) -> Ended:
         if self.stopped.is_set():
             return STOPPED
         try:
-            return self._train(training, begin)
+            return self._learn(lesson, begin)
         except InputError as error:  # a damaged checkpoint costs its own cells
             return Ended("failed", str(error))
         except Exception as error:  # a full disk too
             return Ended("failed", f"{type(error).__name__}: {error}".splitlines()[0])
 
-    def _train(self, training: Training, begin: Callable[[str], progress.Advance]) -> Ended:
-        folder = checkpoint_folder(training.train_key)
+    def _learn(self, lesson: Lesson, begin: Callable[[str], progress.Advance]) -> Ended:
+        folder = checkpoint_folder(lesson.key)
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{folder}.lock"):
             known = _facts(folder)
             if known is None:
-                ended = self._in_worker(training, begin)
+                ended = self._in_worker(lesson, begin)
                 if ended.status != "ok":
                     return ended
                 known = _facts(folder)
             else:
-                self.say(f"{training.plugin} (seed {training.seed}): checkpoint {training.train_key} is there")
+                self.say(f"{lesson.plugin} (seed {lesson.seed}): checkpoint {lesson.key} is there")
         assert known is not None
-        self.facts[training.train_key] = known
+        self.facts[lesson.key] = known
         return Ended("ok", trained_on=tuple(known["trained_on"] or ()))
 
-    def _in_worker(self, training: Training, begin: Callable[[str], progress.Advance]) -> Ended:
-        title = f"training {training.plugin} ({training.preset}, seed {training.seed}, {training.device})"
-        self.say(title)
+    def _in_worker(self, lesson: Lesson, begin: Callable[[str], progress.Advance]) -> Ended:
+        self.say(lesson.title)
         job = {
-            "training": training.model_dump(mode="json"),
-            "threads": training.recipe.threads,
+            **lesson.job,
+            "threads": lesson.threads,
             "cache": str(cache_dir()),
             "plugin_files": [str(path) for path in self.prepared.request.plugin_files],
-            "folder": str(checkpoint_folder(training.train_key)),
-            "state": str(state_file(training.train_key)),
+            "folder": str(checkpoint_folder(lesson.key)),
+            "state": str(state_file(lesson.key)),
         }
         return run_cell(
             job,
             timeout_s=60 * TIMEOUT_MINUTES,
             memory_mib=int(0.8 * provenance.memory_mib() / self.at_once),
-            log=self.logs / f"{training.train_key}.txt",
-            advance=begin(title),
+            log=self.logs / f"{lesson.key}.txt",
+            advance=begin(lesson.title),
             stopped=self.stopped,
         )
 
 
-def at_once(trainings: Sequence[Training]) -> int:
+def at_once(lessons: Sequence[Lesson]) -> int:
     """How many go on side by side: as many as processors have threads for, and the most that there are to do.
 
     On a GPU one after the other, which has it for itself.
     """
-    if not trainings or any(training.device != "cpu" for training in trainings):
+    if not lessons or any(lesson.device != "cpu" for lesson in lessons):
         return 1
-    threads = max(training.recipe.threads for training in trainings)
-    return max(1, min(len(trainings), _processors() // threads, provenance.memory_mib() // LEAST_MIB))
+    threads = max(lesson.threads for lesson in lessons)
+    return max(1, min(len(lessons), _processors() // threads, provenance.memory_mib() // LEAST_MIB))
 
 
-def _is_there(training: Training) -> bool:
+def _is_there(key: str) -> bool:
     from earmark.bench.training import checkpoint
 
-    return (checkpoint_folder(training.train_key) / checkpoint.CONFIG).is_file()
+    return (checkpoint_folder(key) / checkpoint.CONFIG).is_file()
 
 
 def _processors() -> int:
@@ -160,4 +192,4 @@ def _facts(folder: Path) -> dict[str, Any] | None:
     if not (folder / checkpoint.CONFIG).is_file():
         return None
     config = checkpoint.config_of(folder)
-    return {name: config.get(name) for name in TOLD}
+    return {name: config[name] for name in TOLD if name in config}

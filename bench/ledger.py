@@ -11,7 +11,7 @@ from typing import Any
 
 from earmark import __version__
 from earmark.bench import preflight, provenance, rows, store
-from earmark.bench.api import ModelSpec
+from earmark.bench.api import FairnessSpec
 from earmark.bench.corpora.cache import cache_dir
 from earmark.bench.executors.local import Ended
 from earmark.bench.planning import Planned, digest
@@ -51,12 +51,11 @@ def open_run(prepared: Prepared) -> tuple[store.RunFolder, rows.Run]:
 
 def _plugin_info(prepared: Prepared, name: str) -> rows.PluginInfo:
     plugin = prepared.plugins[name]
-    assert isinstance(plugin.spec, ModelSpec)
     return rows.PluginInfo(
         origin=plugin.origin if plugin.version != "file" else "file",
         version=plugin.version,
         digest=prepared.plugin_digests[name],
-        license=plugin.spec.license,
+        license="" if isinstance(plugin.spec, FairnessSpec) else plugin.spec.license,
     )
 
 

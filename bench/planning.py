@@ -9,7 +9,7 @@ import hashlib
 import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +18,8 @@ from pydantic import Field
 from earmark.bench.api import InputError, ModelSpec
 from earmark.bench.registry import unknown
 from earmark.bench.suite import Block, Circumstances, Measure, MetricGroup, Recipe, Suite, Train
+
+CohortInput = Literal["none", "known", "hidden"]
 
 
 class Planned(Block):
@@ -45,10 +47,18 @@ class Planned(Block):
     timing_recordings: int | None
     limit: int | None
     exclude: dict[str, list[str]]
+    mitigation: str | None = None
+    repair: str | None = None
+    repair_key: str | None = None
+    cohort_input: CohortInput = "none"
 
     timeout_minutes: float
     memory_mib: int | None
     cohorts: list[str]
+    found: dict[str, str] = Field(default_factory=dict)
+    """Of ``cohorts``, those that a finder finds: their scheme keys."""
+    baseline: str | None = None
+    """Of a repaired model, the cell of the model as it was."""
     slices: list[str] = Field(default_factory=list)
     metrics: list[MetricGroup]
 
@@ -86,6 +96,8 @@ class Digests:
     """The code that observes."""
     training: str = ""
     """The code that trains."""
+    fairness: Mapping[str, str] = field(default_factory=dict)
+    """By name, the code of finders and mitigations."""
 
 
 def digest(value: Any) -> str:
@@ -94,27 +106,53 @@ def digest(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A model of a suite that is measured, and what its repair, if any, adds to the identity of a cell."""
+
+    train: Train
+    name: str
+    seed: int
+    repair: Mapping[str, Any] = field(default_factory=dict)
+
+
 def plan(suite: Suite, *, specs: Mapping[str, ModelSpec], digests: Digests) -> tuple[Planned, ...]:
-    """Every cell of the suite, in order; ``specs`` are model specs by name."""
-    cells: dict[str, Planned] = {}
-    for block in suite.measure:
-        for cell in _cells_of(suite, block, specs, digests):
-            known = cells.get(cell.cell)
-            cells[cell.cell] = _merged(known, cell) if known else cell
-    return tuple(cells.values())
+    """Every cell of the suite whose model is as it was trained, in order; ``specs`` are model specs by name."""
+    return merged(
+        cell
+        for block in suite.measure
+        for subject in subjects(suite, block.of)
+        for cell in cells_of(suite, block, subject, specs, digests)
+    )
+
+
+def merged(cells: Iterable[Planned]) -> tuple[Planned, ...]:
+    """Each cell once, scored in every way that somebody asked for."""
+    found: dict[str, Planned] = {}
+    for cell in cells:
+        known = found.get(cell.cell)
+        found[cell.cell] = _merged(known, cell) if known else cell
+    return tuple(found.values())
+
+
+def subjects(suite: Suite, blocks: Iterable[str]) -> Iterator[Subject]:
+    """Every model and seed of these train blocks."""
+    wanted = set(blocks)
+    for train in suite.train:
+        if train.id in wanted:
+            yield from (Subject(train, name, seed) for name in train.plugins for seed in suite.seeds)
 
 
 def trainings(suite: Suite, *, specs: Mapping[str, ModelSpec], digests: Digests) -> dict[str, Training]:
-    """By train key, every checkpoint that the measured blocks need and somebody has to train."""
+    """By train key, every checkpoint that somebody has to train: for measuring, for finding, for repairing."""
     wanted = {name for block in suite.measure for name in block.of}
-    found = [
-        _training(suite, train, specs[name], digests, seed)
-        for train in suite.train
-        if train.corpus and train.id in wanted
-        for name in train.plugins
-        for seed in suite.seeds
-    ]
+    wanted |= {block.of for block in suite.repair} | {block.reference.train for block in suite.cohorts}
+    found = [training_of(suite, subject, specs, digests) for subject in subjects(suite, wanted) if subject.train.corpus]
     return {training.train_key: training for training in found}
+
+
+def training_of(suite: Suite, subject: Subject, specs: Mapping[str, ModelSpec], digests: Digests) -> Training:
+    return _training(suite, subject.train, specs[subject.name], digests, subject.seed)
 
 
 def plan_digest(suite: Suite, cells: Iterable[Planned]) -> str:
@@ -122,11 +160,14 @@ def plan_digest(suite: Suite, cells: Iterable[Planned]) -> str:
     return digest([suite.name, suite.normalizer, [cell.model_dump(mode="json") for cell in cells]])
 
 
-def _cells_of(suite: Suite, block: Measure, specs: Mapping[str, ModelSpec], digests: Digests) -> Iterator[Planned]:
+def cells_of(
+    suite: Suite, block: Measure, subject: Subject, specs: Mapping[str, ModelSpec], digests: Digests
+) -> Iterator[Planned]:
+    """The cells in which a measure block wants to see a model."""
     around = _circumstances(suite.defaults, block)
-    trained = [(train, name) for train in suite.train if train.id in block.of for name in train.plugins]
-    axes = itertools.product(block.corpus, around.condition, trained, suite.seeds, around.device, around.chunk_ms)
-    for corpus, condition, (train, name), seed, device, chunk_ms in axes:
+    train, name, seed = subject.train, subject.name, subject.seed
+    axes = itertools.product(block.corpus, around.condition, around.device, around.chunk_ms)
+    for corpus, condition, device, chunk_ms in axes:
         spec = specs[name]
         identity = {
             "train_key": train_key(suite, train, spec, digests, seed),
@@ -150,6 +191,7 @@ def _cells_of(suite: Suite, block: Measure, specs: Mapping[str, ModelSpec], dige
             "timing_recordings": around.timing_recordings,
             "limit": block.limit or None,
             "exclude": block.exclude,
+            **subject.repair,
         }
         yield Planned.model_validate(
             identity
@@ -213,4 +255,5 @@ def _merged(first: Planned, second: Planned) -> Planned:
     cohorts = list(dict.fromkeys([*first.cohorts, *second.cohorts]))
     slices = list(dict.fromkeys([*first.slices, *second.slices]))
     metrics = list(dict.fromkeys([*first.metrics, *second.metrics]))
-    return first.model_copy(update={"cohorts": cohorts, "slices": slices, "metrics": metrics})
+    found = {**first.found, **second.found}
+    return first.model_copy(update={"cohorts": cohorts, "slices": slices, "metrics": metrics, "found": found})

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from earmark.bench import progress, provenance, registry
-from earmark.bench.api import Corpus, InputError, ModelSpec
+from earmark.bench.api import Corpus, FairnessSpec, InputError, ModelSpec
 from earmark.bench.corpora import schema
 from earmark.bench.corpora.cache import cache_dir
 from earmark.bench.corpora.conditions import parse_condition
@@ -18,7 +18,8 @@ from earmark.bench.metrics.normalize import normalize
 from earmark.bench.observe.selection import select_rows, training_rows
 from earmark.bench.observe.trials import check_speakers
 from earmark.bench.observe.verification import voice_of
-from earmark.bench.planning import Digests, Planned, Training, plan, plan_digest, trainings
+from earmark.bench.planning import Digests, Planned, Training, merged, plan, plan_digest, trainings
+from earmark.bench.protocol import Planner, Protocol
 from earmark.bench.store import Plan
 from earmark.bench.suite import Suite, read_suite, with_corpus, with_plugins
 
@@ -58,6 +59,8 @@ class Prepared:
     plugin_digests: Mapping[str, str] = field(default_factory=dict)
     trainings: Mapping[str, Training] = field(default_factory=dict)
     """By train key, the checkpoints that cells need."""
+    protocol: Protocol = field(default_factory=Protocol)
+    """What is found and repaired before the rest is measured."""
 
     @property
     def plan(self) -> Plan:
@@ -89,8 +92,10 @@ def prepare(request: Request) -> Prepared:
     normalize("", suite.normalizer)
     for condition in {c for block in suite.measure for c in (block.condition or suite.defaults.condition)}:
         parse_condition(condition)
-    names = {name: found.named(name, "model") for block in suite.train for name in block.plugins}
-    _check_possible(suite)
+    wanted = [name for block in suite.train for name in block.plugins]
+    wanted += [block.embedder for block in suite.cohorts if block.embedder]
+    names = {name: found.named(name, "model") for name in wanted}
+    fairness = {name: found.named(name, "fairness") for name in _methods(suite)}
     corpora = {name: _load(name, request) for name in suite.corpora()}
     specs = {name: plugin.spec for name, plugin in names.items() if isinstance(plugin.spec, ModelSpec)}
     digests = Digests(
@@ -98,10 +103,18 @@ def prepare(request: Request) -> Prepared:
         corpora={name: corpus.fingerprint for name, corpus in corpora.items()},
         harness=provenance.harness_digest(),
         training=provenance.training_digest(),
+        fairness={name: provenance.plugin_digest(plugin) for name, plugin in fairness.items()},
     )
-    cells = plan(suite, specs=specs, digests=digests)
+    methods = {name: plugin.spec for name, plugin in fairness.items() if isinstance(plugin.spec, FairnessSpec)}
+    planner = Planner(suite, specs, methods, digests)
+    protocol = planner.plan()
+    _check_possible(suite, specs, methods)
+    measured = merged([*plan(suite, specs=specs, digests=digests), *protocol.cells])
+    cells = planner.with_found(measured, protocol.findings)
     to_train = trainings(suite, specs=specs, digests=digests)
-    prepared = Prepared(request, suite, cells, corpora, names, digests.plugins, to_train)
+    every = {**names, **{f"{name} ({plugin.kind})": plugin for name, plugin in fairness.items()}}
+    known = {**digests.plugins, **{f"{name} (fairness)": text for name, text in digests.fairness.items()}}
+    prepared = Prepared(request, suite, cells, corpora, every, known, to_train, protocol)
     _check_corpora(prepared)
     return prepared
 
@@ -149,15 +162,25 @@ def _suite(request: Request, specs: Mapping[str, ModelSpec]) -> Suite:
     return with_corpus(suite, request.corpus) if request.corpus else suite
 
 
-def _check_possible(suite: Suite) -> None:
-    """What this version can't do is said before the work starts."""
-    later = [*(block.id for block in suite.cohorts), *(block.id for block in suite.repair)]
-    if later:
-        raise InputError(
-            f"this version of earmark finds no cohorts and repairs nothing, but block {later[0]!r} asks for it",
-            where=f"suite {suite.name}",
-            fix="leave out [[cohorts]] and [[repair]]",
-        )
+def _methods(suite: Suite) -> list[str]:
+    return [*(block.finder for block in suite.cohorts), *(block.method for block in suite.repair)]
+
+
+def _check_possible(suite: Suite, specs: Mapping[str, ModelSpec], methods: Mapping[str, FairnessSpec]) -> None:
+    """What can't be done is said before the work starts."""
+    for block in suite.cohorts:
+        reference = specs[block.reference.plugin]
+        if reference.task != "recognition":
+            what = f"{reference.name} is a {reference.task} model, and cohorts are found by word errors"
+            raise InputError(what, where=f"cohorts {block.id!r}", fix="name a recognition model as reference")
+        if block.embedder and specs[block.embedder].task != "verification":
+            what = f"{block.embedder} is no verification model"
+            raise InputError(what, where=f"cohorts {block.id!r}", fix="name one as embedder")
+    for repair in suite.repair:
+        for name in repair.plugins:
+            if specs[name].task not in methods[repair.method].tasks:
+                what = f"{repair.method} repairs no {specs[name].task} models such as {name}"
+                raise InputError(what, where=f"repair {repair.id!r}", fix="choose another method")
 
 
 def _load(name: str, request: Request) -> Corpus:

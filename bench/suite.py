@@ -75,21 +75,38 @@ class Reference(Block):
 
 
 class Cohorts(Block):
+    """Cohorts that a finder finds where ``reference`` errs, on speakers of their own."""
+
     id: str
     finder: str
     reference: Reference
+    corpus: str | None = None
     embedder: str | None = None
+    exclude: dict[str, list[str]] = Field(default_factory=dict)
+    limit: int | None = Field(None, ge=0)
     options: dict[str, Any] = Field(default_factory=dict, alias="with")
 
 
+class Target(Block):
+    """Which cohorts are repaired: so many of the worst, as ranked on discover, or these."""
+
+    worst: int = Field(1, ge=1)
+    names: list[str] = []
+
+
 class Repair(Block):
+    """A trained model repaired for some cohorts; ``choose`` names an option whose listed values are tried on select."""
+
     id: str
     of: str
     plugins: list[str] = Field(min_length=1)
     method: str
     cohorts: str
-    target: dict[str, Any] = Field(default_factory=dict)
+    target: Target = Target()  # type: ignore[call-arg]
     steps: int = Field(ge=1)
+    recipe: Recipe = Recipe()  # type: ignore[call-arg]
+    choose: str | None = None
+    cohort_input: list[Literal["none", "known", "hidden"]] = Field(["none"], min_length=1)
     options: dict[str, Any] = Field(default_factory=dict, alias="with")
 
 
@@ -129,7 +146,9 @@ class Suite(Block):
     def corpora(self) -> tuple[str, ...]:
         """Every corpus that the suite names, in order."""
         named = [corpus for block in self.measure for corpus in block.corpus]
-        return tuple(dict.fromkeys([*named, *(block.corpus for block in self.train if block.corpus)]))
+        named += [block.corpus for block in self.train if block.corpus]
+        named += [block.corpus for block in self.cohorts if block.corpus]
+        return tuple(dict.fromkeys(named))
 
 
 # --- reading ------------------------------------------------------------------------------------------------------
@@ -198,17 +217,28 @@ def with_corpus(suite: Suite, corpus: str) -> Suite:
     """The suite measured (and, where it trains, trained) on another corpus."""
     measure = [block.model_copy(update={"corpus": [corpus]}) for block in suite.measure]
     train = [block.model_copy(update={"corpus": corpus}) if block.corpus else block for block in suite.train]
-    return suite.model_copy(update={"measure": measure, "train": train})
+    cohorts = [block.model_copy(update={"corpus": corpus}) if block.corpus else block for block in suite.cohorts]
+    return suite.model_copy(update={"measure": measure, "train": train, "cohorts": cohorts})
 
 
 def _restricted(suite: Suite, blocks: list[Train]) -> Suite:
-    kept = {block.id for block in blocks} | {repair.id for repair in suite.repair}
+    """Only these train blocks, and what of the rest still has what it refers to."""
+    plugins = {block.id: block.plugins for block in blocks}
+    cohorts = [block for block in suite.cohorts if block.reference.plugin in plugins.get(block.reference.train, ())]
+    found = {block.id for block in cohorts}
+    repairs = [
+        block.model_copy(update={"plugins": chosen})
+        for block in suite.repair
+        if block.cohorts in found and (chosen := [n for n in block.plugins if n in plugins.get(block.of, ())])
+    ]
+    kept = {*plugins, *(block.id for block in repairs)}
+    lost = {block.id for block in suite.cohorts} - found
     measure = [
-        block.model_copy(update={"of": chosen})
+        block.model_copy(update={"of": chosen, "cohorts": [name for name in block.cohorts if name not in lost]})
         for block in suite.measure
         if (chosen := [name for name in block.of if name in kept])
     ]
-    return suite.model_copy(update={"train": blocks, "measure": measure})
+    return suite.model_copy(update={"train": blocks, "cohorts": cohorts, "repair": repairs, "measure": measure})
 
 
 def _explain(error: ValidationError) -> Iterator[str]:
@@ -226,7 +256,7 @@ def _explain(error: ValidationError) -> Iterator[str]:
 def _keys_at(location: tuple[int | str, ...]) -> list[str]:
     blocks: dict[str, type[BaseModel]] = {
         "defaults": Circumstances, "train": Train, "cohorts": Cohorts, "repair": Repair, "measure": Measure,
-        "reference": Reference, "recipe": Recipe,
+        "reference": Reference, "recipe": Recipe, "target": Target,
     }  # fmt: skip
     named = [part for part in location if isinstance(part, str)]
     block = blocks[named[-1]] if named else Suite
@@ -242,13 +272,38 @@ def _check_references(suite: Suite, where: str) -> None:
             what = f"train block {block.id!r} learns its vocabulary from its corpus"
             raise InputError(what, where=where, fix="leave out vocabulary")
     ids = [*(block.id for block in suite.train), *(block.id for block in suite.repair)]
-    repeated = sorted({i for i in ids if ids.count(i) > 1})
+    every = [*ids, *(block.id for block in suite.cohorts)]
+    repeated = sorted({i for i in every if every.count(i) > 1})
     if repeated:
         raise InputError(f"two blocks have the id {repeated[0]!r}", where=where, fix="give each block its own id")
     for wanted in (name for block in suite.measure for name in block.of):
-        if wanted not in ids:
-            error = unknown("block", wanted, ids)
-            raise InputError(f"measure.of names {error.what}", where=where, fix=error.fix)
+        _must_be("measure.of", wanted, ids, where)
+    for cohorts in suite.cohorts:
+        _must_be(f"cohorts {cohorts.id!r}: reference", cohorts.reference.train, [b.id for b in suite.train], where)
+        trained = next(block for block in suite.train if block.id == cohorts.reference.train)
+        _must_be(f"cohorts {cohorts.id!r}: reference.plugin", cohorts.reference.plugin, trained.plugins, where)
+    for repair in suite.repair:
+        _check_repair(suite, repair, where)
+
+
+def _check_repair(suite: Suite, repair: Repair, where: str) -> None:
+    at = f"repair {repair.id!r}"
+    trained = {block.id: block for block in suite.train if block.corpus}
+    _must_be(f"{at}: of", repair.of, [*trained], where)
+    _must_be(f"{at}: cohorts", repair.cohorts, [block.id for block in suite.cohorts], where)
+    for name in repair.plugins:
+        _must_be(f"{at}: plugins", name, trained[repair.of].plugins, where)
+    values = repair.options.get(repair.choose) if repair.choose else None
+    if repair.choose and (not isinstance(values, list) or len(values) < 2):
+        what = f"{at}: choose names {repair.choose!r}, of which there is no choice"
+        raise InputError(what, where=where, fix=f"write with = {{ {repair.choose} = [..., ...] }}")
+
+
+def _must_be(what: str, wanted: str, known: Sequence[str], where: str) -> None:
+    """InputError with the nearest name, where a block refers to one that there isn't."""
+    if wanted not in known:
+        error = unknown("block" if not what.endswith("plugins") else "plugin", wanted, known)
+        raise InputError(f"{what} names {error.what}", where=where, fix=error.fix)
 
 
 def _apply(data: dict[str, Any], override: str) -> None:

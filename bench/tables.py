@@ -50,6 +50,12 @@ SCHEMAS: Mapping[str, pa.Schema] = {
         ]
     ),
     "facts": _schema(("name", _TEXT), ("value", _REAL), ("note", _TEXT)),
+    "assignments": pa.schema(
+        [
+            ("cell", _TEXT), ("scheme", _TEXT), ("scheme_digest", _TEXT), ("speaker", _TEXT), ("cohort", _TEXT),
+            ("role", _TEXT), ("note", _TEXT),
+        ]
+    ),
 }  # fmt: skip
 """Observation tables. ``facts`` are readings of the whole cell (peak memory, parameters, model load time)."""
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from earmark.bench import registry
 from earmark.bench.api import Corpus, InputError
 from earmark.bench.corpora.manifest import MANIFEST, load_manifest
+from earmark.bench.corpora.schema import without_withheld
 
 
 def load_corpus(name_or_path: str, *, cache: Path, progress: Callable[[int, int, str], None]) -> Corpus:
@@ -21,12 +22,12 @@ def load_corpus(name_or_path: str, *, cache: Path, progress: Callable[[int, int,
     if name_or_path in specs:
         corpus = registry.resolve(specs[name_or_path])(cache=cache, progress=progress)
         assert isinstance(corpus, Corpus), f"{specs[name_or_path].entry} gave {type(corpus).__name__}, not a Corpus"
-        return corpus
+        return without_withheld(corpus)
     folder = Path(name_or_path).expanduser()
     if folder.name == MANIFEST:
         folder = folder.parent
     if (folder / MANIFEST).is_file():
-        return load_manifest(folder, cache=cache, progress=progress)
+        return without_withheld(load_manifest(folder, cache=cache, progress=progress))
     if folder.exists() or os.sep in name_or_path:
         raise _no_corpus(folder)
     raise registry.unknown("corpus", name_or_path, specs)

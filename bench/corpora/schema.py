@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
 COHORT_COLUMNS = ("gender", "age", "accent", "area_code")
 """Schema columns that can serve as cohorts as they stand; ``extra`` holds more."""
+
+
+class Withheld(Exception):
+    """Somebody asked for speakers that are not theirs to see yet."""
 
 
 class AudioRef(TypedDict):
@@ -131,8 +136,33 @@ def open_rows(corpus: Corpus, split: str | None = None) -> Iterator[Row]:
     return cast("Iterator[Row]", iter(rows))
 
 
+_WITHHELD: set[str] = set()
+"""Of the whole process: a plugin's threads are held to it as well."""
+
+
+@contextmanager
+def withheld(*splits: str) -> Iterator[None]:
+    """While it lasts nobody in this process opens these splits, and corpora are loaded without them."""
+    new = set(splits) - _WITHHELD
+    _WITHHELD.update(new)
+    try:
+        yield
+    finally:
+        _WITHHELD.difference_update(new)
+
+
+def without_withheld(corpus: Corpus) -> Corpus:
+    """The corpus without the rows of splits that are withheld."""
+    if not _WITHHELD:
+        return corpus
+    where = [index for index, split in enumerate(column(corpus, "split")) if split not in _WITHHELD]
+    return replace(corpus, rows=corpus.rows.select(where))
+
+
 def select_split(corpus: Corpus, split: str) -> Corpus:
     """The same corpus with the rows of one split; raises InputError if there is no such split or it is empty."""
+    if split in _WITHHELD:
+        raise Withheld(f"split {split!r} is withheld while cohorts are found and models repaired")
     if split not in SPLITS:
         raise InputError(f"unknown split {split!r}", where=corpus.name, fix=f"use one of {', '.join(SPLITS)}")
     where = [index for index, value in enumerate(column(corpus, "split")) if value == split]

@@ -15,6 +15,7 @@ from earmark.bench.observe.settings import require_device
 from earmark.bench.planning import Training, corpus_label
 
 if TYPE_CHECKING:
+    from earmark.bench.protocol import Repairing
     from earmark.bench.training.loop import Course
     from earmark.bench.training.state import Standing
 
@@ -38,11 +39,11 @@ def teach(job: Mapping[str, Any], report: Report) -> tuple[list[str], list[str]]
         report({"done": done, "total": total, "what": what})
 
     corpus = load_corpus(training.corpus, cache=cache, progress=show)
-    rows = _rows(corpus, training, cache, show)
+    rows = rows_of(corpus, training, cache, show)
     pieces = tokenizer.train_pieces([row["text"] for row in rows], training.pieces) if _reads(training) else None
     plugin = registry.scan(tuple(Path(p) for p in job["plugin_files"])).named(training.plugin, "model")
     model = _build(registry.resolve(plugin.spec), training, pieces)
-    course = _course(corpus, rows, training, model.info.sample_rate_hz, cache, Path(job["state"]), show)
+    course = course_of(corpus, rows, training, model.info.sample_rate_hz, cache, show, state=Path(job["state"]))
     trained, standing = fit(model, course)
     _keep(Path(job["folder"]), trained, training, pieces, course, standing)
     Path(job["state"]).unlink(missing_ok=True)
@@ -57,6 +58,8 @@ def load_trained(build: Callable[..., Any], folder: Path, *, device: str) -> tup
     model = build(
         config["preset"], options=config["options"], vocabulary=config["vocabulary"], seed=config["seed"], device=device
     )
+    if config.get("conditions"):
+        model = model.with_condition(config["conditions"]["size"])
     try:
         model.load_state_dict(state)
     except RuntimeError as error:  # names or shapes that this version doesn't have
@@ -81,7 +84,7 @@ def _reads(training: Training) -> bool:
     return training.task != "verification"
 
 
-def _rows(corpus: Corpus, training: Training, cache: Path, show: Callable[[int, int, str], None]) -> Rows:
+def rows_of(corpus: Corpus, training: Training, cache: Path, show: Callable[[int, int, str], None]) -> Rows:
     """What is learned from: the train split, and synthetic voices saying its texts."""
     rows = [_normalized(row) for row in training_rows(corpus, training)]
     if training.voices:
@@ -98,37 +101,49 @@ def _normalized(row: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**row, "text": normalize(reference_text(row), NORMALIZER), "words": words}
 
 
-def _course(
+def course_of(
     corpus: Corpus,
     rows: Rows,
     training: Training,
     rate_hz: int,
     cache: Path,
-    state: Path,
     show: Callable[[int, int, str], None],
+    *,
+    state: Path,
+    cohorts: Sequence[str] | None = None,
+    repairing: Repairing | None = None,
 ) -> Course:
+    """The course of a training, or of its repair, which has steps and a recipe of its own and looks at no dev split."""
     from earmark.bench.training import data
     from earmark.bench.training.evaluate import Dev
     from earmark.bench.training.loop import Course
     from earmark.bench.training.recipe import Recipe
 
     key = f"{corpus.fingerprint} {training.train_key}" if training.voices else corpus.fingerprint
-    try:
-        held = [_normalized(row) for row in training_rows(corpus, training, "dev")]
-    except InputError:  # a corpus without a dev split: the last weights are taken
-        held = []
-    heard = data.load(rows, rate_hz=rate_hz, cache=cache, key=key, progress=show, silence_s=training.silence_s)
+    held = [] if repairing else _held(corpus, training)
+    heard = data.load(
+        rows, rate_hz=rate_hz, cache=cache, key=key, progress=show, silence_s=training.silence_s, cohorts=cohorts
+    )
     dev = [*data.load(held, rate_hz=rate_hz, cache=cache, key=key, progress=show).examples()] if held else []
+    lesson = repairing or training
     return Course(
         data=heard,
-        recipe=Recipe(steps=training.steps, **training.recipe.model_dump()),
+        recipe=Recipe(steps=lesson.steps, **lesson.recipe.model_dump()),
         seed=training.seed,
         device=training.device,
         dev=Dev(dev, NORMALIZER) if dev else None,
         state_file=state,
-        identity=training.train_key,
+        identity=repairing.repair_key if repairing else training.train_key,
         show=show,
     )
+
+
+def _held(corpus: Corpus, training: Training) -> Rows:
+    """The dev split; nothing where a corpus has none, and then the last weights are taken."""
+    try:
+        return [_normalized(row) for row in training_rows(corpus, training, "dev")]
+    except InputError:
+        return []
 
 
 def _keep(

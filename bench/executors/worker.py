@@ -43,7 +43,7 @@ def main() -> None:
 def run_job(job: Mapping[str, Any], report: Report) -> dict[str, Any]:
     """Observe the job's cell into its folder, or train its checkpoint; how it ended, as a status with a reason."""
     try:
-        flags, trained_on = _teach(job, report) if "training" in job else _observe(job, report)
+        flags, trained_on = _carry_out(job, report)
     except Unsupported as error:
         return {"status": "unsupported", "reason": str(error)}
     except InputError as error:
@@ -62,10 +62,22 @@ def _failure(error: Exception) -> dict[str, Any]:
     return {"status": status, "reason": reason}
 
 
-def _teach(job: Mapping[str, Any], report: Report) -> tuple[list[str], list[str]]:
-    from earmark.bench.executors.teaching import teach
+def _carry_out(job: Mapping[str, Any], report: Report) -> tuple[list[str], list[str]]:
+    """What kind of job it is stands in its keys."""
+    if "cell" in job:
+        return _observe(job, report)
+    if "training" in job:
+        from earmark.bench.executors.teaching import teach
 
-    return teach(job, report)
+        return teach(job, report)
+    if "repair" in job:
+        from earmark.bench.executors.repairing import repair
+
+        return repair(job, report)
+    from earmark.bench.executors import finding
+
+    jobs = {"find": finding.find, "assign": finding.assign, "embed": finding.embed}
+    return next(carry_out for name, carry_out in jobs.items() if name in job)(job, report)
 
 
 def _observe(job: Mapping[str, Any], report: Report) -> tuple[list[str], list[str]]:
@@ -101,7 +113,8 @@ def _observe(job: Mapping[str, Any], report: Report) -> tuple[list[str], list[st
 
     with Writer(Path(job["folder"]), cell.cell) as writer:
         if cell.task == "recognition":
-            flags = recognition.observe(cast(Recognizer, model), rows, settings, writer, advance)
+            told = _told(job.get("conditions"))
+            flags = recognition.observe(cast(Recognizer, model), rows, settings, writer, advance, told)
         elif cell.task == "verification":
             flags = verification.observe(cast(SpeakerEmbedder, model), rows, settings, writer, advance)
         else:
@@ -109,6 +122,14 @@ def _observe(job: Mapping[str, Any], report: Report) -> tuple[list[str], list[st
         writer.add("facts", utterance_id="", name="model_load_s", value=load_s)
         writer.add("facts", utterance_id="", name="peak_rss_mib", value=peak_rss_mib())
     return flags, [*model.info.trained_on, *seen]
+
+
+def _told(conditions: Mapping[str, Any] | None) -> Callable[[str | None], tuple[float, ...] | None]:
+    """What a model is told of a speaker: the condition of the cohort, or the hidden one; None where it wants none."""
+    if conditions is None:
+        return lambda _speaker: None
+    of_speaker, hidden = conditions["of_speaker"], tuple(conditions["hidden"])
+    return lambda speaker: tuple(of_speaker.get(speaker, hidden))
 
 
 def peak_rss_mib() -> float:

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, cast
 
 from earmark.bench import clock
-from earmark.bench.api import CountsWork, Probes, Recognizer, Samples, Stream, Token
+from earmark.bench.api import Condition, CountsWork, Probes, Recognizer, Samples, Stream, Token
 from earmark.bench.corpora.schema import reference_text
 from earmark.bench.observe.compute import count_macs
 from earmark.bench.observe.offline import write_offline
@@ -30,12 +30,22 @@ from earmark.bench.observe.settings import (
 from earmark.bench.tables import Writer
 
 Play = Callable[..., list[clock.ChunkEvent]]
+Told = Callable[[str | None], Condition | None]
 
 
 def observe(
-    model: Recognizer, rows: Sequence[Mapping[str, Any]], settings: Settings, writer: Writer, advance: Advance
+    model: Recognizer,
+    rows: Sequence[Mapping[str, Any]],
+    settings: Settings,
+    writer: Writer,
+    advance: Advance,
+    told: Told = lambda _speaker: None,
 ) -> list[str]:
-    """Observe a recognizer on corpus rows; returns flags for the cell (e.g. ``nondeterministic``)."""
+    """Observe a recognizer on corpus rows; returns flags for the cell (e.g. ``nondeterministic``).
+
+    ``told`` gives the condition that a model hears of a speaker's cohort. The offline form, which takes none, is only
+    observed where none is given.
+    """
     rate_hz = model.info.sample_rate_hz
     timed = timed_ids([row["id"] for row in rows], settings.timing_recordings)
     again = [row for row in rows if row["id"] in timed]
@@ -47,22 +57,22 @@ def observe(
     for number in range(settings.passes):
         for row in rows if number == 0 else again:
             recording = hear(row, settings, rate_hz)
-            text = _observe_one(model, recording, settings, writer, number, timed=row["id"] in timed)
+            stream = model.stream(told(row["speaker"]))
+            text = _observe_one(stream, recording, settings, writer, number, timed=row["id"] in timed)
             if said.setdefault(recording.utterance_id, text) != text:
                 flags.add("nondeterministic")
             done += 1
             advance(done, total, recording.utterance_id)
     flags |= _cross_check_work(model, rows[:N_CROSS_CHECKED], settings, writer)
     write_parameter_count(model, writer)
-    if not settings.timing_only:
+    if not settings.timing_only and told(None) is None:
         write_offline(model, rows, settings, writer)
     return sorted(flags)
 
 
 def _observe_one(
-    model: Recognizer, recording: Recording, settings: Settings, writer: Writer, number: int, *, timed: bool
+    stream: Stream, recording: Recording, settings: Settings, writer: Writer, number: int, *, timed: bool
 ) -> str:
-    stream = model.stream()
     play = clock.real_pass if settings.pacing == "real" else clock.virtual_pass
     events = _play(stream, recording.samples, settings, recording.rate_hz, play)
     tokens = token_rows(events)

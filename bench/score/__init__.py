@@ -69,7 +69,7 @@ def _absent(sheet: Sheet, planned: Planned) -> Iterator[Measurement]:
 def _recognition(sheet: Sheet, planned: Planned, folder: Path) -> Iterator[Measurement]:
     utterances = read_table(folder, "utterances").to_pylist()
     if "wer" in planned.metrics:
-        schemes = resolve(planned.cohorts, utterances)
+        schemes = resolve(planned.cohorts, utterances, read_table(folder, "assignments").to_pylist())
         texts = Texts.of(utterances, sheet.normalizer)
         yield from score_words(sheet, texts, schemes, gaps="gaps" in planned.metrics)
         yield from score_slices(sheet, texts, planned.slices)

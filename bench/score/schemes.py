@@ -24,21 +24,43 @@ class Scheme:
     cohort_of: Mapping[str, str]
     coverage: float | None
     problem: str | None = None
+    pair: tuple[str, str] | None = None
+    """The bottom and the top cohort as ranked on other speakers."""
+    digest: str | None = None
+    """Of a frozen scheme that somebody found."""
 
 
-def resolve(wanted: Sequence[str], utterances: Sequence[Mapping[str, Any]]) -> list[Scheme]:
+def resolve(
+    wanted: Sequence[str], utterances: Sequence[Mapping[str, Any]], found: Sequence[Mapping[str, Any]] = ()
+) -> list[Scheme]:
     """The schemes of a cell, from the ``speaker`` and ``metadata`` of its utterances.
 
     ``auto`` stands for every column in which at least half of the speakers have a value, the same in all their
     recordings, with at most 30 values, two of which have at least ten speakers. More than ten values that are all
-    numbers are a quantity, no cohorts.
+    numbers are a quantity, no cohorts. ``found`` are the cell's assignments to cohorts that a finder found.
     """
+    frozen = _frozen(found, {row["speaker"] for row in utterances if row["speaker"]})
     by_column = _columns(utterances)
     n_speakers = len({row["speaker"] for row in utterances if row["speaker"]})
     names = [name for name in wanted if name != AUTO]
     if AUTO in wanted:
         names += [name for name in sorted(by_column) if name not in names and _suits(by_column[name], n_speakers)]
-    return [_scheme(name, by_column.get(name), n_speakers) for name in names]
+    return [frozen.get(name) or _scheme(name, by_column.get(name), n_speakers) for name in names]
+
+
+def _frozen(found: Sequence[Mapping[str, Any]], speakers: set[str]) -> dict[str, Scheme]:
+    """The schemes that were found, by name, each with the pair that was ranked on discover."""
+    schemes = {}
+    for name in dict.fromkeys(row["scheme"] for row in found):
+        mine = [row for row in found if row["scheme"] == name]
+        if mine[0]["speaker"] is None:
+            schemes[name] = Scheme(name, {}, None, mine[0]["note"])
+            continue
+        cohort_of = {row["speaker"]: row["cohort"] for row in mine if row["speaker"] in speakers}
+        role = {row["role"]: row["cohort"] for row in mine if row["role"]}
+        pair = (role["bottom"], role["top"]) if {"bottom", "top"} <= set(role) else None
+        schemes[name] = Scheme(name, cohort_of, len(cohort_of) / len(speakers), None, pair, mine[0]["scheme_digest"])
+    return schemes
 
 
 def _columns(utterances: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, set[str]]]:

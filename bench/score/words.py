@@ -161,9 +161,14 @@ def _cohort_rows(sheet: Sheet, scheme: Scheme, sums: SpeakerSums) -> Iterator[Me
     seed = sheet.seed("wer", scheme.name)
     for cohort in cohort_rates(known, labels, seed=seed):
         yield _cohort_row(sheet, scheme, cohort)
-    gap = cohort_gap(known, labels, seed=seed)
+    gap = cohort_gap(known, labels, pair=_pair(scheme, labels), seed=seed)
     yield from gap_rows(sheet, scheme, gap, WER_GAPS, normalizer=sheet.normalizer)
     yield from _bottom_shares(sheet, scheme, gap, known, labels)
+
+
+def _pair(scheme: Scheme, labels: Sequence[str]) -> tuple[str, str] | None:
+    """The pair ranked on other speakers, where both of its cohorts are here."""
+    return scheme.pair if scheme.pair and set(scheme.pair) <= set(labels) else None
 
 
 def _among(sums: SpeakerSums, speakers: Collection[str]) -> SpeakerSums:
@@ -200,7 +205,9 @@ def gap_rows(
     sheet: Sheet, scheme: Scheme, gap: Gap, names: Sequence[str], *, normalizer: str | None
 ) -> Iterator[Measurement]:
     """A row for each statistic across cohorts; the pair was picked on the speakers it is measured on, which is said."""
-    pair = [f"bottom:{gap.bottom}", f"top:{gap.top}", "pair_selected_on_measure"] if gap.bottom else []
+    ranked = (gap.bottom, gap.top) == scheme.pair
+    how = "pair_ranked_on_discover" if ranked else "pair_selected_on_measure"
+    pair = [f"bottom:{gap.bottom}", f"top:{gap.top}", how] if gap.bottom else []
     fields: dict[str, Any] = {
         "scheme": scheme.name,
         "cohort": "*",

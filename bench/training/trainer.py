@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -26,6 +26,8 @@ class FabricTrainer:
 
     course: Course
     standing: Standing | None = None
+    n_fits: int = 0
+    log: list[Mapping[str, Any]] = field(default_factory=list)
 
     @property
     def rows(self) -> Table:
@@ -62,5 +64,17 @@ class FabricTrainer:
         frozen: Sequence[str] = (),
     ) -> M:
         """Train a copy of ``model``; the argument is untouched. ``frozen`` names parts."""
-        trained, self.standing = fit(model, self.course, Wishes(row_weights, transform, objective, frozen))
+        wishes = Wishes(row_weights, transform, objective, frozen)
+        trained, self.standing = fit(model, self._next_course(), wishes)
+        self.log += [{**row, "fit": self.n_fits} for row in self.standing.log]
         return trained
+
+    def _next_course(self) -> Course:
+        """The course under a name of its own for each fit, so that one isn't taken up where another ended."""
+        self.n_fits += 1
+        path = self.course.state_file
+        return replace(
+            self.course,
+            state_file=path.with_name(f"{path.name}.{self.n_fits}") if path else None,
+            identity=f"{self.course.identity} fit {self.n_fits}",
+        )

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import tones
 
-from earmark.bench import learning, provenance, run
+from earmark.bench import learning, observing, provenance, run
 from earmark.bench.api import InputError
 from earmark.bench.executors import teaching
 from earmark.bench.executors.local import STOPPED, Ended
@@ -67,7 +67,7 @@ def jobs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
         told = tuple(message.get("trained_on", ()))
         return Ended(message["status"], message.get("reason"), (), told, bool(message.get("bad_input")))
 
-    monkeypatch.setattr(run, "run_cell", here)
+    monkeypatch.setattr(observing, "run_cell", here)
     monkeypatch.setattr(learning, "run_cell", here)
     monkeypatch.setattr("earmark.bench.executors.worker._pin", lambda _threads: None)
     monkeypatch.setenv("EARMARK_CACHE", str(tmp_path / "cache"))
@@ -149,7 +149,7 @@ def test_only_what_is_to_be_trained_shares_the_machine(
 
 def test_how_many_go_on_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     def trainings(n: int, device: str = "cpu", threads: int = 1) -> list[Any]:
-        return [SimpleNamespace(device=device, recipe=SimpleNamespace(threads=threads)) for _ in range(n)]
+        return [SimpleNamespace(device=device, threads=threads) for _ in range(n)]
 
     monkeypatch.setattr(learning, "_processors", lambda: 8)
     monkeypatch.setattr(provenance, "memory_mib", lambda: 4 * learning.LEAST_MIB)

@@ -12,7 +12,7 @@ import pytest
 import soundfile
 import tones
 
-from earmark.bench import preflight, run, score
+from earmark.bench import observing, preflight, run, score
 from earmark.bench.api import InputError
 from earmark.bench.executors.local import Ended
 from earmark.bench.executors.worker import run_job
@@ -62,7 +62,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def in_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(run, "run_cell", here)
+    monkeypatch.setattr(observing, "run_cell", here)
     monkeypatch.setattr("earmark.bench.executors.worker._pin", lambda _threads: None)
     monkeypatch.setenv("EARMARK_CACHE", str(tmp_path / "cache"))
 
@@ -158,11 +158,11 @@ def test_a_killed_run_continues_and_ends_with_the_same_tables(
             raise KeyboardInterrupt
         return here(job, **rest)
 
-    monkeypatch.setattr(run, "run_cell", killed)
+    monkeypatch.setattr(observing, "run_cell", killed)
     asked = request(tmp_path, corpus)
     with pytest.raises(KeyboardInterrupt):
         go(asked)
-    monkeypatch.setattr(run, "run_cell", here)
+    monkeypatch.setattr(observing, "run_cell", here)
     outcome = go(asked)
     assert outcome.measured == 1
     assert steady(outcome.folder) == steady(undisturbed)
@@ -190,7 +190,7 @@ def test_a_new_run_streams_only_what_it_times(tmp_path: Path, corpus: Path, monk
         totals.append(seen[-1])
         return ended
 
-    monkeypatch.setattr(run, "run_cell", counting)
+    monkeypatch.setattr(observing, "run_cell", counting)
     go(request(tmp_path, corpus, new=True))
     assert totals == [8, 8]  # 4 timed recordings in 2 passes
 
@@ -241,10 +241,10 @@ def test_a_killed_new_run_is_continued_as_a_new_run(
             raise KeyboardInterrupt
         return here(job, **rest)
 
-    monkeypatch.setattr(run, "run_cell", killed)
+    monkeypatch.setattr(observing, "run_cell", killed)
     with pytest.raises(KeyboardInterrupt):
         go(request(tmp_path, corpus, new=True))
-    monkeypatch.setattr(run, "run_cell", here)
+    monkeypatch.setattr(observing, "run_cell", here)
     outcome = go(request(tmp_path, corpus, new=True))
     assert outcome.measured == 1
     assert all(f"reused:{first.run_id}" in cell.flags for cell in outcome.folder.read_cells())
@@ -359,7 +359,7 @@ def test_two_runs_at_once_are_refused(tmp_path: Path, corpus: Path, monkeypatch:
             go(asked)
         return here(job, **rest)
 
-    monkeypatch.setattr(run, "run_cell", meanwhile)
+    monkeypatch.setattr(observing, "run_cell", meanwhile)
     go(asked)
 
 

@@ -1,0 +1,76 @@
+"""The tables that finders see: who said what where, and, on discover and select alone, how many words went wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from earmark.bench.api import Corpus, Table
+from earmark.bench.corpora.schema import metadata
+from earmark.bench.metrics.normalize import normalize
+from earmark.bench.metrics.words import score_many
+from earmark.bench.tables import read_table
+
+OUTCOMES = ("errors", "words")
+SCHEMA = pa.schema(
+    [
+        ("utterance_id", pa.string()), ("speaker", pa.string()), ("split", pa.string()), ("errors", pa.int64()),
+        ("words", pa.int64()), ("lat", pa.float64()), ("lon", pa.float64()), ("area_code", pa.string()),
+        ("area_attribute", pa.string()), ("embedding", pa.list_(pa.float64())), ("snr_db", pa.float64()),
+        ("duration_s", pa.float64()),
+    ]
+)  # fmt: skip
+Vectors = Mapping[str, Sequence[float]]
+
+
+def outcomes(folder: Path, normalizer: str) -> dict[str, tuple[int, int]]:
+    """By utterance id, word errors and reference words of one observed cell."""
+    table = read_table(folder, "utterances").to_pylist()
+    references = [normalize(row["reference"], normalizer) for row in table]
+    errors = score_many(references, [normalize(row["hypothesis_raw"], normalizer) for row in table])
+    return {row["utterance_id"]: (e.errors, e.reference_words) for row, e in zip(table, errors, strict=True)}
+
+
+def with_outcomes(corpus: Corpus, found: Mapping[str, tuple[int, int]], vectors: Vectors) -> Table:
+    """The utterances that were observed, with what came of them, in order of id."""
+    rows = [row for row in _plain(corpus) if row["id"] in found]
+    return _table(rows, vectors, found)
+
+
+def without_outcomes(corpus: Corpus, splits: Sequence[str], vectors: Vectors) -> Table:
+    """All utterances of some splits as a scheme may see them: the outcome columns aren't there."""
+    rows = [row for row in _plain(corpus) if row["split"] in splits]
+    return _table(rows, vectors, {}).drop_columns([*OUTCOMES])
+
+
+def _plain(corpus: Corpus) -> list[dict[str, Any]]:
+    """The rows without their audio, in order of id."""
+    kept = [name for name in corpus.rows.column_names if name not in ("audio", "words", "segments")]
+    rows: list[dict[str, Any]] = corpus.rows.select_columns(kept).to_list()
+    return sorted(rows, key=lambda row: str(row["id"]))
+
+
+def _table(rows: Sequence[Mapping[str, Any]], vectors: Vectors, found: Mapping[str, tuple[int, int]]) -> Table:
+    return pa.Table.from_pylist([_row(row, vectors, found.get(row["id"])) for row in rows], schema=SCHEMA)
+
+
+def _row(row: Mapping[str, Any], vectors: Vectors, outcome: tuple[int, int] | None) -> dict[str, Any]:
+    known = metadata(row)
+    errors, words = outcome or (None, None)
+    vector = vectors.get(row["id"])
+    return {
+        "utterance_id": row["id"], "speaker": row["speaker"], "split": row["split"], "errors": errors, "words": words,
+        "lat": row["lat"], "lon": row["lon"], "area_code": row["area_code"],
+        "area_attribute": known.get("area_attribute"), "snr_db": _number(known.get("snr_db")),
+        "embedding": [float(x) for x in vector] if vector is not None else None, "duration_s": row["duration_s"],
+    }  # fmt: skip
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        return None
