@@ -11,7 +11,7 @@ Conventions: times in seconds (``_s``), samples float32 mono in [-1, 1], one mul
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
@@ -204,6 +204,7 @@ class Corpus:
 
     ``rows`` is a ``datasets.Dataset`` of the schema in ``earmark.bench.corpora.schema``; ``fingerprint`` is a digest
     of its content; ``flags`` are remarks that every row measured on it carries (e.g. ``no_speakers``).
+    ``area_attributes`` tells something of the areas that rows name by their code, such as a census does of ZIP codes.
     """
 
     name: str
@@ -213,6 +214,7 @@ class Corpus:
     source: str = ""
     revision: str | None = None
     flags: tuple[str, ...] = ()
+    area_attributes: Mapping[str, str] = field(default_factory=dict)
 
 
 class LoadCorpus(Protocol):

@@ -37,13 +37,13 @@ def outcomes(folder: Path, normalizer: str) -> dict[str, tuple[int, int]]:
 def with_outcomes(corpus: Corpus, found: Mapping[str, tuple[int, int]], vectors: Vectors) -> Table:
     """The utterances that were observed, with what came of them, in order of id."""
     rows = [row for row in _plain(corpus) if row["id"] in found]
-    return _table(rows, vectors, found)
+    return _table(corpus, rows, vectors, found)
 
 
 def without_outcomes(corpus: Corpus, splits: Sequence[str], vectors: Vectors) -> Table:
     """All utterances of some splits as a scheme may see them: the outcome columns aren't there."""
     rows = [row for row in _plain(corpus) if row["split"] in splits]
-    return _table(rows, vectors, {}).drop_columns([*OUTCOMES])
+    return _table(corpus, rows, vectors, {}).drop_columns([*OUTCOMES])
 
 
 def _plain(corpus: Corpus) -> list[dict[str, Any]]:
@@ -53,18 +53,23 @@ def _plain(corpus: Corpus) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: str(row["id"]))
 
 
-def _table(rows: Sequence[Mapping[str, Any]], vectors: Vectors, found: Mapping[str, tuple[int, int]]) -> Table:
-    return pa.Table.from_pylist([_row(row, vectors, found.get(row["id"])) for row in rows], schema=SCHEMA)
+def _table(
+    corpus: Corpus, rows: Sequence[Mapping[str, Any]], vectors: Vectors, found: Mapping[str, tuple[int, int]]
+) -> Table:
+    areas = corpus.area_attributes
+    return pa.Table.from_pylist([_row(row, areas, vectors, found.get(row["id"])) for row in rows], schema=SCHEMA)
 
 
-def _row(row: Mapping[str, Any], vectors: Vectors, outcome: tuple[int, int] | None) -> dict[str, Any]:
+def _row(
+    row: Mapping[str, Any], areas: Mapping[str, str], vectors: Vectors, outcome: tuple[int, int] | None
+) -> dict[str, Any]:
     known = metadata(row)
     errors, words = outcome or (None, None)
     vector = vectors.get(row["id"])
     return {
         "utterance_id": row["id"], "speaker": row["speaker"], "split": row["split"], "errors": errors, "words": words,
         "lat": row["lat"], "lon": row["lon"], "area_code": row["area_code"],
-        "area_attribute": known.get("area_attribute"), "snr_db": _number(known.get("snr_db")),
+        "area_attribute": known.get("area_attribute") or areas.get(row["area_code"] or ""), "snr_db": _number(known.get("snr_db")),
         "embedding": [float(x) for x in vector] if vector is not None else None, "duration_s": row["duration_s"],
     }  # fmt: skip
 

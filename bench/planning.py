@@ -98,6 +98,8 @@ class Digests:
     """The code that trains."""
     fairness: Mapping[str, str] = field(default_factory=dict)
     """By name, the code of finders and mitigations."""
+    areas: Mapping[str, str] = field(default_factory=dict)
+    """By corpus name or path, what it tells of areas."""
 
 
 def digest(value: Any) -> str:

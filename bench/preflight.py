@@ -18,7 +18,7 @@ from earmark.bench.metrics.normalize import normalize
 from earmark.bench.observe.selection import select_rows, training_rows
 from earmark.bench.observe.trials import check_speakers
 from earmark.bench.observe.verification import voice_of
-from earmark.bench.planning import Digests, Planned, Training, merged, plan, plan_digest, trainings
+from earmark.bench.planning import Digests, Planned, Training, digest, merged, plan, plan_digest, trainings
 from earmark.bench.protocol import Planner, Protocol
 from earmark.bench.store import Plan
 from earmark.bench.suite import Suite, read_suite, with_corpus, with_plugins
@@ -103,6 +103,7 @@ def prepare(request: Request) -> Prepared:
         corpora={name: corpus.fingerprint for name, corpus in corpora.items()},
         harness=provenance.harness_digest(),
         training=provenance.training_digest(),
+        areas={name: digest(dict(corpus.area_attributes)) for name, corpus in corpora.items()},
         fairness={name: provenance.plugin_digest(plugin) for name, plugin in fairness.items()},
     )
     methods = {name: plugin.spec for name, plugin in fairness.items() if isinstance(plugin.spec, FairnessSpec)}

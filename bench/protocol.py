@@ -153,7 +153,7 @@ class Planner:
                 "select": select.cell,
             }
             codes = [self.digests.fairness[block.finder], self.digests.plugins.get(block.embedder or "")]
-            key = digest([identity, codes, self.suite.normalizer])
+            key = digest([identity, codes, self.digests.areas.get(corpus), self.suite.normalizer])
             yield Finding.model_validate({**identity, "scheme_key": key, "name": block.id, "corpus": corpus})
 
     def _heard(self, block: Cohorts) -> Iterator[Planned]:

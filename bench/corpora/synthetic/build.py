@@ -160,4 +160,5 @@ def _corpus(recipe: Recipe, folder: Path, entries: list[dict[str, Any]], digest:
         source=spec.source,
         revision=f"{digest} (espeakng-loader {engine_version()})",
         flags=() if found == expected else (UNEXPECTED,),
+        area_attributes=json.loads((Path(__file__).parent / "areas.json").read_text(encoding="utf-8")),
     )
