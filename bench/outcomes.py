@@ -69,7 +69,8 @@ def _row(
     return {
         "utterance_id": row["id"], "speaker": row["speaker"], "split": row["split"], "errors": errors, "words": words,
         "lat": row["lat"], "lon": row["lon"], "area_code": row["area_code"],
-        "area_attribute": known.get("area_attribute") or areas.get(row["area_code"] or ""), "snr_db": _number(known.get("snr_db")),
+        "area_attribute": known.get("area_attribute") or areas.get(row["area_code"] or ""),
+        "snr_db": _number(known.get("snr_db")),
         "embedding": [float(x) for x in vector] if vector is not None else None, "duration_s": row["duration_s"],
     }  # fmt: skip
 
