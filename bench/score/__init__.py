@@ -68,25 +68,26 @@ def _absent(sheet: Sheet, planned: Planned) -> Iterator[Measurement]:
 
 def _recognition(sheet: Sheet, planned: Planned, folder: Path) -> Iterator[Measurement]:
     utterances = read_table(folder, "utterances").to_pylist()
+    schemes, gaps = resolve(planned.cohorts, utterances), "gaps" in planned.metrics
     if "wer" in planned.metrics:
-        schemes = resolve(planned.cohorts, utterances)
         texts = Texts.of(utterances, sheet.normalizer)
-        yield from score_words(sheet, texts, schemes, gaps="gaps" in planned.metrics)
+        yield from score_words(sheet, texts, schemes, gaps=gaps)
         yield from score_slices(sheet, texts, planned.slices)
         offline = read_table(folder, "offline").to_pylist()
         yield from score_offline(sheet, texts, {row["utterance_id"]: row["hypothesis_raw"] for row in offline})
+    compared = schemes if gaps else ()
     if "latency" in planned.metrics:
-        yield from score_delays(sheet, folder)
+        yield from score_delays(sheet, folder, compared)
     if "compute" in planned.metrics:
-        yield from score_compute(sheet, folder, {row["utterance_id"]: row["audio_s"] for row in utterances})
+        yield from score_compute(sheet, folder, utterances, compared)
 
 
 def _verification(sheet: Sheet, planned: Planned, folder: Path) -> Iterator[Measurement]:
     embedded = read_table(folder, "embeddings").select(["utterance_id", "speaker", "metadata", "audio_s"]).to_pylist()
+    schemes, gaps = resolve(planned.cohorts, embedded), "gaps" in planned.metrics
     if "eer" in planned.metrics:
-        schemes = resolve(planned.cohorts, embedded)
-        yield from score_voices(sheet, folder, schemes, gaps="gaps" in planned.metrics)
+        yield from score_voices(sheet, folder, schemes, gaps=gaps)
     if "latency" in planned.metrics:
         yield from score_embedding_time(sheet, folder)
     if "compute" in planned.metrics:
-        yield from score_compute(sheet, folder, {row["utterance_id"]: row["audio_s"] for row in embedded})
+        yield from score_compute(sheet, folder, embedded, schemes if gaps else ())

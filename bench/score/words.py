@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -75,7 +76,7 @@ def score_words(sheet: Sheet, texts: Texts, schemes: Sequence[Scheme], *, gaps: 
     interval = resampled(sheet, texts, "cer", characters)
     yield rate_row(sheet, texts, "cer", sum(characters, WordErrors()), interval)
     yield from _kinds(sheet, texts, total)
-    named = _among(sums, texts.speakers)
+    named = among(sums, texts.speakers)
     mean = speaker_mean_rate(named.errors, named.units) if named.speakers else None
     if mean is not None:
         n = len(named.speakers)
@@ -156,7 +157,7 @@ def _cohort_rows(sheet: Sheet, scheme: Scheme, sums: SpeakerSums) -> Iterator[Me
     if scheme.problem:
         yield sheet.missing("wer", "unsupported", scheme.problem, scheme=scheme.name, cohort="*")
         return
-    known = _among(sums, scheme.cohort_of)
+    known = among(sums, scheme.cohort_of)
     labels = [scheme.cohort_of[speaker] for speaker in known.speakers]
     seed = sheet.seed("wer", scheme.name)
     for cohort in cohort_rates(known, labels, seed=seed):
@@ -166,7 +167,7 @@ def _cohort_rows(sheet: Sheet, scheme: Scheme, sums: SpeakerSums) -> Iterator[Me
     yield from _bottom_shares(sheet, scheme, gap, known, labels)
 
 
-def _among(sums: SpeakerSums, speakers: Collection[str]) -> SpeakerSums:
+def among(sums: SpeakerSums, speakers: Collection[str]) -> SpeakerSums:
     """The sums of some of the speakers."""
     at = [place for place, speaker in enumerate(sums.speakers) if speaker in speakers]
     speakers = tuple(sums.speakers[place] for place in at)
@@ -192,8 +193,8 @@ def _cohort_row(sheet: Sheet, scheme: Scheme, cohort: CohortRate) -> Measurement
     return sheet.row("wer", cohort.rate, interval=cohort.interval, **fields)
 
 
-def too_small(status: str) -> str | None:
-    return "fewer than 10 speakers or 30 errors" if status == "insufficient" else None
+def too_small(status: str, floors: str = "10 speakers or 30 errors") -> str | None:
+    return f"fewer than {floors}" if status == "insufficient" else None
 
 
 def gap_rows(
@@ -218,9 +219,15 @@ def gap_rows(
             yield sheet.missing(name, "insufficient", reason, **fields)
             continue
         yield sheet.row(
-            name, found.value, interval=found.interval, null_q95=found.null_q95, detectable=found.detectable,
-            status=gap.status, reason=None if gap.status == "ok" else reason, **fields,
+            name, found.value, interval=found.interval, null_q95=_finite(found.null_q95),
+            detectable=_finite(found.detectable), status=gap.status,
+            reason=None if gap.status == "ok" else reason, **fields,
         )  # fmt: skip
+
+
+def _finite(value: float | None) -> float | None:
+    """The null of a percentile over missing outputs may be infinite; no row can say so but by its absence."""
+    return value if value is not None and math.isfinite(value) else None
 
 
 def _bottom_shares(
