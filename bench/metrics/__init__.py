@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from earmark.bench.metrics.adjusted import AdjustedGap, adjusted_gap
     from earmark.bench.metrics.cohorts import CohortRate, cohort_gap, cohort_rates
-    from earmark.bench.metrics.eer_cohorts import eer_cohorts
     from earmark.bench.metrics.gaps import Gap, Measure, debiased_spread
     from earmark.bench.metrics.ledger import PairedCohorts, paired_cohorts
     from earmark.bench.metrics.paired import Difference, paired_difference
@@ -37,7 +36,6 @@ __all__ = [
     "cohort_percentiles",
     "cohort_rates",
     "debiased_spread",
-    "eer_cohorts",
     "holm",
     "max_t",
     "paired_cohorts",
@@ -52,7 +50,6 @@ __all__ = [
 _FILES = {
     "adjusted": ("AdjustedGap", "adjusted_gap"),
     "cohorts": ("CohortRate", "cohort_gap", "cohort_rates"),
-    "eer_cohorts": ("eer_cohorts",),
     "gaps": ("Gap", "Measure", "debiased_spread"),
     "ledger": ("PairedCohorts", "paired_cohorts"),
     "paired": ("Difference", "paired_difference"),

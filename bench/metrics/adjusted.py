@@ -162,7 +162,7 @@ class _Rows:
 def _ratio(rows: _Rows, design: Floats, at: int, level: float) -> RateRatio:
     """The exponential of coefficient ``at`` of the rate model, with its interval."""
     import statsmodels.api as sm
-    from scipy.stats import t
+    from scipy.special import stdtrit
 
     _, clusters = np.unique(rows.speakers.astype(np.str_), return_inverse=True)
     model = sm.GEE(
@@ -171,6 +171,6 @@ def _ratio(rows: _Rows, design: Floats, at: int, level: float) -> RateRatio:
     )  # fmt: skip
     fitted = model.fit(cov_type="bias_reduced")
     log_ratio, se = float(fitted.params[at]), float(fitted.bse[at])
-    reach = float(t.ppf((1 + level) / 2, clusters.max() + 1 - design.shape[1])) * se
+    reach = float(stdtrit(clusters.max() + 1 - design.shape[1], (1 + level) / 2)) * se
     interval = Interval(math.exp(log_ratio - reach), math.exp(log_ratio + reach), level, "bias-reduced sandwich, t")
     return RateRatio(math.exp(log_ratio), interval)
