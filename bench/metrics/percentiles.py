@@ -7,13 +7,13 @@ infinite too, which is what is known about it. N is the number of values, G that
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from earmark.bench.api import InputError
 from earmark.bench.metrics.gaps import (
@@ -129,11 +129,16 @@ def _cohort(name: str, pool: _Pool, q: float, drawn: Floats, level: float) -> Co
 
 @dataclass(frozen=True, slots=True)
 class _Pool:
-    """Values (N,) in ascending order and the group (0 to G - 1) that each belongs to."""
+    """Values (N,) in ascending order and the group (0 to G - 1) that each belongs to.
+
+    To find a place among weighted values without going through all of them, they are cut into about sqrt(N) blocks:
+    ``n_before`` (G, J) counts each group's values before a block, and one block is looked through.
+    """
 
     values: Floats
     groups: Integers
-    n_groups: int
+    n_before: Floats
+    n_each: Floats
 
     @classmethod
     def read(cls, values: ArrayLike, groups: Sequence[str]) -> _Pool:
@@ -145,61 +150,58 @@ class _Pool:
         for number, at in enumerate(rows.values()):
             place[at] = number
         order = np.argsort(v, kind="stable")
-        return cls(v[order], place[order], len(rows))
+        block = np.arange(len(v)) // _block_size(len(v))
+        counts = np.zeros((len(rows), 1 + int(block[-1]) if len(v) else 1))
+        np.add.at(counts, (place[order], block), 1)
+        n_each = counts.sum(axis=1)
+        return cls(v[order], place[order], np.cumsum(counts, axis=1) - counts, n_each)
+
+    @property
+    def n_groups(self) -> int:
+        return len(self.n_each)
 
     def bootstrap(self, q: float, n_replicates: int, rng: np.random.Generator) -> Floats:
         """The percentile (R,) under draws of groups with replacement."""
-        return np.concatenate(
-            [
-                self._weighted(q, part)
-                for draws in speaker_draws(rng, self.n_groups, n_replicates)
-                for part in _blocks(draws.astype(np.int32), len(self.values))
-            ]
-        )
-
-    def _weighted(self, q: float, draws: NDArray[np.int32]) -> Floats:
-        """The percentile (b,) of the values, each taken as often as its group was drawn (b, G)."""
-        n_before = np.cumsum(draws[:, self.groups], axis=1, dtype=np.int64)  # (b, N)
-
-        def value_at(place: Integers) -> Floats:
-            found: Floats = self.values[(n_before <= place[:, None]).sum(axis=1)]
-            return found
-
-        return _interpolated(n_before[:, -1], q, value_at)
+        return np.concatenate([self.weighted(q, draws) for draws in speaker_draws(rng, self.n_groups, n_replicates)])
 
     def dealt(self, q: float, sizes: Sequence[int], n_permutations: int, rng: np.random.Generator) -> Floats:
         """The percentile (P, K) of K cohorts of the given sizes when groups are dealt to them at random."""
-        # the smallest type has the quickest stable sort
-        codes = np.repeat(np.arange(len(sizes)), sizes).astype(np.min_scalar_type(len(sizes)))
-        found = []
-        for rows in _blocks(np.broadcast_to(codes, (n_permutations, len(codes))), len(self.values)):
-            cohort = rng.permuted(rows, axis=1)[:, self.groups]  # (b, N)
-            found.append(self._by_cohort(q, cohort, len(sizes)))
+        codes, found = np.repeat(np.arange(len(sizes)), sizes), []
+        rows_at_once = max(1, _BLOCK_ENTRIES // len(codes))
+        for first in range(0, n_permutations, rows_at_once):
+            rows = min(rows_at_once, n_permutations - first)
+            cohort = rng.permuted(np.tile(codes, (rows, 1)), axis=1)
+            parts = [self.weighted(q, (cohort == k).astype(np.float64)) for k in range(len(sizes))]
+            found.append(np.column_stack(parts))
         return np.concatenate(found)
 
-    def _by_cohort(self, q: float, cohort: NDArray[Any], n_cohorts: int) -> Floats:
-        """The percentile (b, K) of the values of each cohort (b, N)."""
-        values = self.values[np.argsort(cohort, axis=1, kind="stable")]  # by cohort, ascending inside each
-        rows = np.arange(len(cohort))[:, None]
-        flat = (cohort + n_cohorts * rows).ravel()
-        n = np.bincount(flat, minlength=n_cohorts * len(cohort)).reshape(len(cohort), n_cohorts)
-        start = np.cumsum(n, axis=1) - n
-        return _interpolated(n, q, lambda place: values[rows, start + place])
+    def weighted(self, q: float, draws: Floats) -> Floats:
+        """The percentile (b,) of the values, each taken as often as its group was drawn (b, G).
+
+        :func:`quantile_of_sorted` of the values so repeated.
+        """
+        n_before = draws @ self.n_before
+        place = (q / 100) * (draws @ self.n_each - 1)
+        low = np.floor(place)
+        share = place - low
+        below = self._at(draws, n_before, low)
+        above = self._at(draws, n_before, np.minimum(low + 1, draws @ self.n_each - 1))
+        with np.errstate(invalid="ignore"):
+            between = below + share * (above - below)
+        return np.where((share < 1e-12) | (below == above), below, between)
+
+    def _at(self, draws: Floats, n_before: Floats, place: Floats) -> Floats:
+        """The values (b,) at places of the repeated values, 0 the smallest; ``n_before`` (b, J) stand before blocks."""
+        rows = np.arange(len(draws))
+        block = (n_before <= place[:, None]).sum(axis=1) - 1
+        size = _block_size(len(self.values))
+        inside = block[:, None] * size + np.arange(size)  # (b, size)
+        known = np.minimum(inside, len(self.values) - 1)
+        counts = draws[rows[:, None], self.groups[known]]
+        reached = n_before[rows, block][:, None] + np.cumsum(counts, axis=1)
+        found: Floats = self.values[block * size + (reached <= place[:, None]).sum(axis=1)]
+        return found
 
 
-def _blocks(rows: NDArray[Any], width: int) -> Iterator[NDArray[Any]]:
-    """Rows in blocks such that ``width`` entries for each stay within bounds."""
-    n = max(1, _BLOCK_ENTRIES // max(1, width))
-    return (rows[first : first + n] for first in range(0, len(rows), n))
-
-
-def _interpolated(n: Integers, q: float, value_at: Callable[[Integers], Floats]) -> Floats:
-    """:func:`quantile_of_sorted` of many samples of sizes ``n``; ``value_at`` gives their values at places."""
-    place = (q / 100) * (n - 1)
-    low = place.astype(np.int64)
-    share = place - low
-    below, above = value_at(low), value_at(np.minimum(low + 1, n - 1))
-    touched = (share >= 1e-12) & (below != above)
-    with np.errstate(invalid="ignore"):
-        found: Floats = np.where(touched, below + share * (above - below), below)
-    return found
+def _block_size(n_values: int) -> int:
+    return max(1, math.isqrt(n_values))

@@ -47,25 +47,10 @@ def test_deals_are_percentiles_of_cohorts() -> None:
     names = [f"s{i}" for i in rng.integers(7, size=60)]
     pool = _Pool.read(rng.normal(size=60), names)
     found = pool.dealt(90, [3, 4], 40, np.random.default_rng(2))
-    dealt = np.random.default_rng(2).permuted(np.tile(np.repeat([0, 1], [3, 4]).astype(np.uint8), (40, 1)), axis=1)
+    dealt = np.random.default_rng(2).permuted(np.tile(np.repeat([0, 1], [3, 4]), (40, 1)), axis=1)
     for row, (a, b) in zip(dealt, found, strict=True):
         assert a == percentile(pool.values[row[pool.groups] == 0], 90)
         assert b == percentile(pool.values[row[pool.groups] == 1], 90)
-
-
-def test_blocks_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
-    values, speakers = delays([100, 100], 4, 5)
-    pool = _Pool.read(values, speakers)
-
-    def both() -> tuple[list[float], list[list[float]]]:
-        return (
-            pool.bootstrap(50, 30, np.random.default_rng(0)).tolist(),
-            pool.dealt(50, [4, 4], 30, np.random.default_rng(0)).tolist(),
-        )
-
-    whole = both()
-    monkeypatch.setattr("earmark.bench.metrics.percentiles._BLOCK_ENTRIES", 90)
-    assert both() == whole
 
 
 def test_bootstrap_of_a_percentile_draws_groups_whole() -> None:
