@@ -1,9 +1,10 @@
-"""Word error rates and equal error rates by cohort, and the gaps between cohorts with their nulls.
+"""Rates by cohort of speakers, and the gaps between cohorts with their nulls.
 
-A cohort is published from ten speakers and thirty errors; a smaller one stays in the table as ``insufficient``.
-Every gap comes with the gap that chance alone would show (speakers dealt to the same cohorts at random) and with the
-smallest one that these speakers could reveal. Speakers are resampled *inside* each cohort; intervals hold for the pair
-named, so a pair picked from the same data is best ranked on other speakers and given as ``pair``.
+A rate is any ratio of sums by speaker: word errors over words, multiply-accumulates over seconds of audio. A cohort is
+published from ten speakers and thirty errors; a smaller one stays in the table as ``insufficient``. Every gap comes
+with the gap that chance alone would show (speakers dealt to the same cohorts at random) and with the smallest one that
+these speakers could reveal. Speakers are resampled *inside* each cohort; intervals hold for the pair named, so a pair
+picked from the same data is best ranked on other speakers and given as ``pair``.
 """
 
 from __future__ import annotations
@@ -79,11 +80,11 @@ WER_GAPS = ("gap_abs", "gap_rel", "gap_rel_bottom", "gap_ratio", "gap_overall", 
 
 @dataclass(frozen=True, slots=True)
 class CohortRate:
-    """Errors of one cohort; ``units`` are reference words."""
+    """Errors of one cohort; ``units`` are reference words, or both are other sums where the rate is another one."""
 
     name: str
-    errors: int
-    units: int
+    errors: float
+    units: float
     n_speakers: int
     n_utterances: int
     speaker_mean: float | None
@@ -98,11 +99,19 @@ class CohortRate:
 
 
 def cohort_rates(
-    sums: SpeakerSums, labels: Sequence[str], *, n_replicates: int = 1000, seed: int, level: float = 0.95
+    sums: SpeakerSums,
+    labels: Sequence[str],
+    *,
+    counted: bool = True,
+    n_replicates: int = 1000,
+    seed: int,
+    level: float = 0.95,
 ) -> tuple[CohortRate, ...]:
     """The pooled rate of each cohort with a speaker bootstrap; ``labels`` (S,) gives each speaker's cohort.
 
-    A cohort without errors gets the rule of three, widened by the design effect of all speakers together.
+    A cohort without errors gets the rule of three, widened by the design effect of all speakers together. With
+    ``counted`` false the sums are no counts of errors (multiply-accumulates, seconds): then neither that rule nor the
+    floor of thirty applies.
     """
     groups = label_groups(labels, len(sums.speakers))
     widening = design_effect(sums.errors, sums.units)
@@ -115,10 +124,11 @@ def cohort_rates(
             seed=seed,
             level=level,
             zero_design_effect=widening,
+            counted=counted,
         )
         return replace(cohort, interval=interval)
 
-    return tuple(with_interval(_cohort(name, sums, at, level), at) for name, at in groups.items())
+    return tuple(with_interval(_cohort(name, sums, at, level, counted), at) for name, at in groups.items())
 
 
 def cohort_gap(
@@ -126,6 +136,7 @@ def cohort_gap(
     labels: Sequence[str],
     *,
     pair: tuple[str, str] | None = None,
+    counted: bool = True,
     n_replicates: int = 1000,
     n_permutations: int = 1000,
     seed: int,
@@ -133,13 +144,15 @@ def cohort_gap(
 ) -> Gap:
     """Every named gap and spread of word error rates across cohorts of speakers, by metric name.
 
+    Of other sums (``counted`` false, see :func:`cohort_rates`) take ``.named(metric)``, which names the gaps after it.
+
     ``pair`` is (bottom, top) as ranked elsewhere. Below 50 speakers in a cohort of the pair the intervals of
     ``gap_abs``, ``gap_rel``, ``gap_rel_bottom`` and ``gap_ratio`` are bootstrap-t ones, on the plain scale for the
     first and on the logarithm of the ratio for the others; the rest are percentile intervals. The null deals the
     compared speakers to cohorts of the same sizes: the pair's gap if it was given, else the largest minus the smallest.
     """
     groups = label_groups(labels, len(sums.speakers))
-    cohorts = {name: _cohort(name, sums, at, level) for name, at in groups.items()}
+    cohorts = {name: _cohort(name, sums, at, level, counted) for name, at in groups.items()}
     found = choose({n: c.rate for n, c in cohorts.items()}, {n: c.status for n, c in cohorts.items()}, pair)
     if found is None:
         return no_gap(WER_GAPS, tuple(groups), level)
@@ -172,18 +185,18 @@ def cohort_gap(
     return _gap(found, len(dealt), measures)
 
 
-def _cohort(name: str, sums: SpeakerSums, at: Integers, level: float) -> CohortRate:
+def _cohort(name: str, sums: SpeakerSums, at: Integers, level: float, counted: bool) -> CohortRate:
     errors, units = sums.errors[at], sums.units[at]
     return CohortRate(
         name=name,
-        errors=round(float(errors.sum())),
-        units=round(float(units.sum())),
+        errors=float(errors.sum()),
+        units=float(units.sum()),
         n_speakers=len(at),
         n_utterances=int(sums.n_utterances[at].sum()),
         speaker_mean=speaker_mean_rate(errors, units),
         standard_error=rate_standard_error(errors, units),
         interval=undefined_interval(level),
-        status=status_of(len(at), float(errors.sum())),
+        status=status_of(len(at), float(errors.sum())) if counted else status_of(len(at)),
     )
 
 

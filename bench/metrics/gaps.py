@@ -1,21 +1,23 @@
 """What one number says about several cohorts: gaps between two of them and the spread of all.
 
-The same formulas serve word error rates and equal error rates. They act on the last axis, cohorts, of an array of
-rates, so that the value, its bootstrap replicates and its null come from one place.
+The same formulas serve word error rates, equal error rates, rates of anything else summed by speaker, and percentiles
+of delays. They act on the last axis, cohorts, of an array of rates, so that the value, its bootstrap replicates and its
+null come from one place.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from earmark.bench.api import InputError
-from earmark.bench.metrics.resampling import Floats, Integers, Interval, percentile_interval
+from earmark.bench.metrics.resampling import Floats, Integers, Interval, percentile_interval, quantile_of_sorted
 
 Status: TypeAlias = Literal["ok", "insufficient"]
 
@@ -25,6 +27,8 @@ MIN_ERRORS = 30
 
 Errors of one speaker aren't independent, hence the floor of ten speakers as well.
 """
+PAIR_GAPS = ("gap_abs", "gap_rel", "gap_ratio")
+"""The gaps that every metric has; for all but word error rates its name stands in front."""
 _POWER_80 = 0.8416212335729143  # standard normal quantile at 0.80
 
 
@@ -34,6 +38,7 @@ class Measure:
 
     ``null_q95``: what it stays under in 95 % of random assignments of speakers to cohorts. ``detectable``: the
     smallest true value seen with 80 % power, null_q95 + 0.84 SE, with SE half the central 68 % of the replicates.
+    Where missing outputs count as infinity, each of them may be infinite.
     """
 
     value: float | None
@@ -60,9 +65,23 @@ class Gap:
     def __getitem__(self, name: str) -> Measure:
         return self.measures[name]
 
+    def named(self, metric: str) -> Gap:
+        """The pair's gaps under another metric's names, such as ``gate_rate_gap_rel``; spreads are left out."""
+        kept = zip(gap_names(metric), (self.measures[name] for name in PAIR_GAPS), strict=True)
+        return replace(self, measures=MappingProxyType(dict(kept)))
 
-def status_of(n_speakers: int, n_errors: float) -> Status:
-    """Whether a cohort is large enough to publish: ten speakers and thirty errors."""
+
+def gap_names(metric: str) -> tuple[str, ...]:
+    """The names under which a metric's gaps are recorded.
+
+    >>> gap_names("upl_final_p95")
+    ('upl_final_p95_gap_abs', 'upl_final_p95_gap_rel', 'upl_final_p95_gap_ratio')
+    """
+    return tuple(f"{metric}_{name}" for name in PAIR_GAPS)
+
+
+def status_of(n_speakers: int, n_errors: float = math.inf) -> Status:
+    """Whether a cohort is large enough to publish: ten speakers and, where errors are counted, thirty of them."""
     return "ok" if n_speakers >= MIN_SPEAKERS and n_errors >= MIN_ERRORS else "insufficient"
 
 
@@ -103,16 +122,22 @@ def choose(
 
 
 def pair_measures(bottom: Floats, top: Floats, overall: Floats) -> dict[str, Floats]:
-    """The named gaps of two rates; NaN where the denominator is zero."""
+    """The named gaps of two rates; NaN where the denominator isn't above zero.
+
+    An infinite bottom (a percentile over missing outputs) is infinitely far from a finite top.
+    """
     with np.errstate(divide="ignore", invalid="ignore"):
-        gaps = {
+        return {
             "gap_abs": bottom - top,
-            "gap_rel": (bottom - top) / top,
-            "gap_rel_bottom": (bottom - top) / bottom,
-            "gap_ratio": bottom / top,
-            "gap_overall": (bottom - overall) / overall,
+            "gap_rel": (bottom - top) / _above_zero(top),
+            "gap_rel_bottom": (bottom - top) / _above_zero(bottom),
+            "gap_ratio": bottom / _above_zero(top),
+            "gap_overall": (bottom - overall) / _above_zero(overall),
         }
-    return {name: np.where(np.isfinite(gap), gap, np.nan) for name, gap in gaps.items()}
+
+
+def _above_zero(rates: Floats) -> Floats:
+    return np.where(rates > 0, rates, np.nan)
 
 
 def spread_measures(rates: Floats, standard_errors: Floats) -> dict[str, Floats]:
@@ -130,6 +155,20 @@ def spread_measures(rates: Floats, standard_errors: Floats) -> dict[str, Floats]
     }
 
 
+def debiased_spread(rates: ArrayLike, standard_errors: ArrayLike) -> float:
+    """The variance of cohorts' rates (K,) that the noise of each doesn't explain; its root is a spread in rates.
+
+    max(0, variance over K - 1 minus mean SE^2), Lum et al., "De-biasing bias measurement". NaN below two cohorts.
+
+    >>> round(debiased_spread([0.10, 0.12, 0.20], [0.02, 0.03, 0.05]), 8)
+    0.00153333
+    """
+    rate, se = np.asarray(rates, dtype=np.float64), np.asarray(standard_errors, dtype=np.float64)
+    if rate.ndim != 1 or rate.shape != se.shape:
+        raise InputError(f"rates have shape {rate.shape} and standard errors {se.shape}")
+    return float(spread_measures(rate[None, :], se[None, :])["var_debiased"][0]) if len(rate) > 1 else math.nan
+
+
 def pair_rates(rates: Floats, comparison: Comparison) -> tuple[Floats, Floats]:
     """Bottom and top rate of each row of a null (R, K): the pair itself if it was fixed, else the extremes.
 
@@ -144,16 +183,21 @@ def measured(
     value: float, replicates: Floats, null: Floats | None, level: float, interval: Interval | None = None
 ) -> Measure:
     """A measure from its value, bootstrap replicates and null; the interval is that of percentiles unless given."""
-    if not math.isfinite(value):
+    if math.isnan(value):
         return Measure(None, Interval(None, None, level, "undefined"), None, None)
     interval = interval or percentile_interval(replicates, level)
-    null = null[np.isfinite(null)] if null is not None else np.empty(0)
-    drawn = replicates[np.isfinite(replicates)]
-    null_q95 = float(np.quantile(null, 0.95)) if len(null) else None
-    if null_q95 is None or not len(drawn):
+    null_q95 = _quantile(null, 0.95) if null is not None else None
+    low, high = _quantile(replicates, 0.158655), _quantile(replicates, 0.841345)
+    if null_q95 is None or low is None or high is None:
         return Measure(value, interval, null_q95, None)
-    low, high = np.quantile(drawn, [0.158655, 0.841345])
-    return Measure(value, interval, null_q95, null_q95 + _POWER_80 * float(high - low) / 2)
+    spread = high - low if math.isfinite(low) else math.inf
+    return Measure(value, interval, null_q95, null_q95 + _POWER_80 * spread / 2)
+
+
+def _quantile(values: Floats, q: float) -> float | None:
+    """The quantile of those that are defined; None without any."""
+    known = np.sort(values[~np.isnan(values)])
+    return quantile_of_sorted(known, q) if len(known) else None
 
 
 def no_gap(names: Sequence[str], cohorts: Sequence[str], level: float) -> Gap:

@@ -71,6 +71,14 @@ _COHORTS: tuple[tuple[str, str, Better, str], ...] = (
     ("eer_gap_overall", "1", "lower", "EER of the bottom cohort minus the overall EER, over the overall EER"),
     ("eer_cohort_mean", "1", "lower", "mean of the cohorts' EER, every cohort counting the same"),
     ("eer_cohort_max", "1", "lower", "EER of the worst cohort"),
+    (
+        "wer_change",
+        "1",
+        "lower",
+        "WER of the repaired model minus WER of the same model before, on the same utterances",
+    ),
+    ("gap_abs_change", "1", "lower", "gap_abs after a repair minus gap_abs before, on the same pair and speakers"),
+    ("gap_rel_change", "1", "lower", "gap_rel after a repair minus gap_rel before, on the same pair and speakers"),
     ("bottom_share_speakers", "1", "none", "share of the measured speakers who are in the bottom cohort"),
     ("bottom_share_utterances", "1", "none", "share of the measured utterances that are in the bottom cohort"),
     ("bottom_share_words", "1", "none", "share of the measured reference words that are in the bottom cohort"),
@@ -81,6 +89,18 @@ _COMPUTE: tuple[tuple[str, str, Better, str], ...] = (
     ("ccr", "1", "higher", "compute cost reduction: 1 minus executed over dense encoder MACs, arbitrators included"),
     ("n_parameters", "count", "lower", "parameters of the model"),
 )
+_GATES: tuple[str, str, Better, str] = (
+    "gate_rate",
+    "1",
+    "none",
+    "share of what is gated that was computed, mean over chunks and gates",
+)
+_GAPS: tuple[tuple[str, str, Better, Kind], ...] = (
+    ("upl_final_p95", "ms", "lower", "timing"),
+    ("macs_per_audio_second", "MAC/s", "none", "compute"),
+    ("gate_rate", "1", "none", "compute"),
+)
+"""Metrics whose gaps between cohorts are recorded under their own names, beside those of error rates."""
 _TIMING: tuple[tuple[str, str, Better, str], ...] = (
     ("rtf_streaming", "1", "lower", "processing time over audio, one stream, search included"),
     ("rtf_streaming_max_10s", "1", "lower", "largest rtf_streaming over any window of 10 s of audio"),
@@ -110,8 +130,12 @@ def _rows() -> Iterator[MetricName]:
             yield MetricName(f"{stem}_p{q}", "ms", "lower", kind, f"percentile {q}: {text}")
     for name, unit, better, text in _TIMING:
         yield MetricName(name, unit, better, "timing", text)
-    for name, unit, better, text in _COMPUTE:
+    for name, unit, better, text in (*_COMPUTE, _GATES):
         yield MetricName(name, unit, better, "compute", text)
+    for name, unit, better, kind in _GAPS:
+        yield MetricName(f"{name}_gap_abs", unit, better, kind, f"largest {name} of a cohort minus the smallest")
+        yield MetricName(f"{name}_gap_rel", "1", better, kind, f"{name}_gap_abs over the smallest {name}")
+        yield MetricName(f"{name}_gap_ratio", "1", better, kind, f"largest {name} of a cohort over the smallest")
     yield MetricName("peak_rss_mib", "MiB", "lower", "memory", "largest resident memory of the measuring process")
 
 

@@ -13,6 +13,7 @@ from earmark.bench.api import InputError
 from earmark.bench.metrics.normalize import normalize
 from earmark.bench.planning import Planned
 from earmark.bench.rows import Cell, Measurement
+from earmark.bench.score.changes import score_changes
 from earmark.bench.score.compute import score_compute
 from earmark.bench.score.delays import score_delays
 from earmark.bench.score.measure import Sheet
@@ -68,25 +69,30 @@ def _absent(sheet: Sheet, planned: Planned) -> Iterator[Measurement]:
 
 def _recognition(sheet: Sheet, planned: Planned, folder: Path) -> Iterator[Measurement]:
     utterances = read_table(folder, "utterances").to_pylist()
+    found = read_table(folder, "assignments").to_pylist()
+    schemes, gaps = resolve(planned.cohorts, utterances, found), "gaps" in planned.metrics
     if "wer" in planned.metrics:
-        schemes = resolve(planned.cohorts, utterances, read_table(folder, "assignments").to_pylist())
         texts = Texts.of(utterances, sheet.normalizer)
-        yield from score_words(sheet, texts, schemes, gaps="gaps" in planned.metrics)
+        yield from score_words(sheet, texts, schemes, gaps=gaps)
         yield from score_slices(sheet, texts, planned.slices)
         offline = read_table(folder, "offline").to_pylist()
         yield from score_offline(sheet, texts, {row["utterance_id"]: row["hypothesis_raw"] for row in offline})
+        if planned.baseline:
+            before = read_table(folder.parent / planned.baseline, "utterances").to_pylist()
+            yield from score_changes(sheet, texts, before, schemes)
+    compared = schemes if gaps else ()
     if "latency" in planned.metrics:
-        yield from score_delays(sheet, folder)
+        yield from score_delays(sheet, folder, compared)
     if "compute" in planned.metrics:
-        yield from score_compute(sheet, folder, {row["utterance_id"]: row["audio_s"] for row in utterances})
+        yield from score_compute(sheet, folder, utterances, compared)
 
 
 def _verification(sheet: Sheet, planned: Planned, folder: Path) -> Iterator[Measurement]:
     embedded = read_table(folder, "embeddings").select(["utterance_id", "speaker", "metadata", "audio_s"]).to_pylist()
+    schemes, gaps = resolve(planned.cohorts, embedded), "gaps" in planned.metrics
     if "eer" in planned.metrics:
-        schemes = resolve(planned.cohorts, embedded)
-        yield from score_voices(sheet, folder, schemes, gaps="gaps" in planned.metrics)
+        yield from score_voices(sheet, folder, schemes, gaps=gaps)
     if "latency" in planned.metrics:
         yield from score_embedding_time(sheet, folder)
     if "compute" in planned.metrics:
-        yield from score_compute(sheet, folder, {row["utterance_id"]: row["audio_s"] for row in embedded})
+        yield from score_compute(sheet, folder, embedded, schemes if gaps else ())

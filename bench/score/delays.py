@@ -11,7 +11,6 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +20,20 @@ import pyarrow.compute as pc
 
 from earmark.bench import clock
 from earmark.bench.metrics import latency
+from earmark.bench.metrics.gaps import gap_names
 from earmark.bench.metrics.normalize import normalize
-from earmark.bench.metrics.statistics import recording_bootstrap, speaker_bootstrap
+from earmark.bench.metrics.percentiles import cohort_percentiles, percentile_bootstrap
+from earmark.bench.metrics.statistics import speaker_bootstrap
 from earmark.bench.metrics.words import align_words
 from earmark.bench.rows import Measurement
 from earmark.bench.score.measure import Sheet
+from earmark.bench.score.schemes import Scheme
+from earmark.bench.score.words import gap_rows, too_small
 from earmark.bench.tables import read_table
 
 N_REPLICATES = 1000
+COHORT_PERCENTILE = 95
+"""The percentile of word delays that is compared between cohorts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,7 @@ class Timed:
     """
 
     utterance_id: str
+    speaker: str | None
     audio_s: float
     due_s: np.ndarray[Any, np.dtype[np.float64]]
     service_s: np.ndarray[Any, np.dtype[np.float64]]
@@ -52,8 +58,8 @@ class Timed:
     has_times: bool
 
 
-def score_delays(sheet: Sheet, folder: Path) -> Iterator[Measurement]:
-    """Rows of a cell's latencies and real-time factors."""
+def score_delays(sheet: Sheet, folder: Path, schemes: Sequence[Scheme] = ()) -> Iterator[Measurement]:
+    """Rows of a cell's latencies and real-time factors, and of word delays by cohort where there are schemes."""
     timed = list(_timed(sheet, folder))
     if not timed:
         return
@@ -61,6 +67,8 @@ def score_delays(sheet: Sheet, folder: Path) -> Iterator[Measurement]:
     yield from _stream_rows(sheet, timed)
     yield from _word_rows(sheet, timed)
     yield from _revision_row(sheet, timed)
+    for scheme in schemes:
+        yield from _cohort_rows(sheet, scheme, timed)
 
 
 def _revision_row(sheet: Sheet, timed: Sequence[Timed]) -> Iterator[Measurement]:
@@ -123,21 +131,38 @@ def _percentiles(
     values = np.array([value for found in by_recording for value in found])
     recordings = [str(number) for number, found in enumerate(by_recording) for _ in found]
     for q in percentiles:
-        interval = recording_bootstrap(
-            values,
-            recordings,
-            partial(latency.percentile, q=q),
-            n_replicates=N_REPLICATES,
-            seed=sheet.seed(name, str(q)),
-        )
-        value = latency.percentile(values, q)
+        seed = sheet.seed(name, str(q))
+        interval = percentile_bootstrap(values, recordings, q, n_replicates=N_REPLICATES, seed=seed)
+        interval = replace(interval, method=f"{interval.method} over recordings")
         yield sheet.row(
-            f"{name}_p{q}",
-            value,
-            interval=replace(interval, method=f"{interval.method} over recordings"),
-            n=len(values),
-            **fields,
-        )
+            f"{name}_p{q}", latency.percentile(values, q), interval=interval, n=len(values), **fields
+        )  # fmt: skip
+
+
+def _cohort_rows(sheet: Sheet, scheme: Scheme, timed: Sequence[Timed]) -> Iterator[Measurement]:
+    """The delay that 95 % of each cohort's recognized words stay under, and the gaps between cohorts.
+
+    A cohort's coverage is the share of its words that the delays speak for: who is recognized worse is heard less of.
+    """
+    known = [t for t in timed if t.speaker in scheme.cohort_of]
+    placed: dict[str, int] = defaultdict(int)
+    for t in known:
+        placed[scheme.cohort_of[t.speaker or ""]] += t.n_placed
+    delays = {t.utterance_id: latency.upl_final(t.words) for t in known if t.words}
+    if not delays:
+        return
+    values = [value for found in delays.values() for value in found]
+    speakers = [t.speaker or "" for t in known if t.words for _ in t.words]
+    name, seed = f"upl_final_p{COHORT_PERCENTILE}", sheet.seed("upl_final", scheme.name)
+    found = cohort_percentiles(values, speakers, scheme.cohort_of, COHORT_PERCENTILE, seed=seed)
+    for cohort in found.cohorts:
+        yield sheet.row(
+            name, cohort.value, interval=cohort.interval, scheme=scheme.name, cohort=cohort.name, n=cohort.n_values,
+            n_unit="words", n_speakers=cohort.n_speakers, normalizer=sheet.normalizer, status=cohort.status,
+            coverage=latency.coverage(cohort.n_values, placed[cohort.name]),
+            reason=too_small(cohort.status, "10 speakers or 30 words beyond the percentile"),
+        )  # fmt: skip
+    yield from gap_rows(sheet, scheme, found.gap.named(name), gap_names(name), normalizer=sheet.normalizer)
 
 
 # --- from tables to timed recordings ------------------------------------------------------------------------------
@@ -189,6 +214,7 @@ def _one(
     placed = _placed(sheet, reference, spoken)
     return Timed(
         utterance_id=utterance["utterance_id"],
+        speaker=utterance["speaker"],
         audio_s=utterance["audio_s"],
         due_s=due_s,
         service_s=service_s,

@@ -24,7 +24,7 @@ class Sheet:
         known = metric(name)
         if value is not None and math.isinf(value):
             value, fields["status"] = None, "unbounded"
-            fields.setdefault("reason", "some outputs never came: they count as infinity")
+            fields["reason"] = fields.get("reason") or "some outputs never came: they count as infinity"
         return Measurement(
             cell=self.cell.cell,
             metric=known.name,

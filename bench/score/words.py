@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -69,13 +70,13 @@ def score_words(sheet: Sheet, texts: Texts, schemes: Sequence[Scheme], *, gaps: 
     """Rows of a cell's error rates: overall, by cohort, and across cohorts."""
     errors = score_many(texts.references, texts.hypotheses)
     total = sum(errors, WordErrors())
-    sums = _sums(texts.units, errors)
+    sums = speaker_sums(texts.units, errors)
     yield rate_row(sheet, texts, "wer", total, _interval(sheet, texts, "wer", sums))
     characters = score_many_characters(texts.references, texts.hypotheses)
     interval = resampled(sheet, texts, "cer", characters)
     yield rate_row(sheet, texts, "cer", sum(characters, WordErrors()), interval)
     yield from _kinds(sheet, texts, total)
-    named = _among(sums, texts.speakers)
+    named = among(sums, texts.speakers)
     mean = speaker_mean_rate(named.errors, named.units) if named.speakers else None
     if mean is not None:
         n = len(named.speakers)
@@ -108,7 +109,8 @@ def no_scheme(speakers: Collection[str]) -> str:
     return "no column of the metadata makes cohorts" if speakers else "the corpus names no speakers"
 
 
-def _sums(units: Sequence[str], errors: Sequence[WordErrors]) -> SpeakerSums:
+def speaker_sums(units: Sequence[str], errors: Sequence[WordErrors]) -> SpeakerSums:
+    """Errors and reference words by what is resampled, in order of name."""
     return per_speaker(units, [e.errors for e in errors], [e.reference_words for e in errors])
 
 
@@ -119,7 +121,7 @@ def _interval(sheet: Sheet, texts: Texts, name: str, sums: SpeakerSums) -> Inter
 
 def resampled(sheet: Sheet, texts: Texts, name: str, errors: Sequence[WordErrors]) -> Interval:
     """The interval of an error rate; ``name`` decides which resamples are drawn."""
-    return _interval(sheet, texts, name, _sums(texts.units, errors))
+    return _interval(sheet, texts, name, speaker_sums(texts.units, errors))
 
 
 def rate_row(sheet: Sheet, texts: Texts, name: str, total: WordErrors, interval: Interval, **where: str) -> Measurement:
@@ -156,22 +158,22 @@ def _cohort_rows(sheet: Sheet, scheme: Scheme, sums: SpeakerSums) -> Iterator[Me
     if scheme.problem:
         yield sheet.missing("wer", "unsupported", scheme.problem, scheme=scheme.name, cohort="*")
         return
-    known = _among(sums, scheme.cohort_of)
+    known = among(sums, scheme.cohort_of)
     labels = [scheme.cohort_of[speaker] for speaker in known.speakers]
     seed = sheet.seed("wer", scheme.name)
     for cohort in cohort_rates(known, labels, seed=seed):
         yield _cohort_row(sheet, scheme, cohort)
-    gap = cohort_gap(known, labels, pair=_pair(scheme, labels), seed=seed)
+    gap = cohort_gap(known, labels, pair=paired_with(scheme, labels), seed=seed)
     yield from gap_rows(sheet, scheme, gap, WER_GAPS, normalizer=sheet.normalizer)
     yield from _bottom_shares(sheet, scheme, gap, known, labels)
 
 
-def _pair(scheme: Scheme, labels: Sequence[str]) -> tuple[str, str] | None:
+def paired_with(scheme: Scheme, labels: Sequence[str]) -> tuple[str, str] | None:
     """The pair ranked on other speakers, where both of its cohorts are here."""
     return scheme.pair if scheme.pair and set(scheme.pair) <= set(labels) else None
 
 
-def _among(sums: SpeakerSums, speakers: Collection[str]) -> SpeakerSums:
+def among(sums: SpeakerSums, speakers: Collection[str]) -> SpeakerSums:
     """The sums of some of the speakers."""
     at = [place for place, speaker in enumerate(sums.speakers) if speaker in speakers]
     speakers = tuple(sums.speakers[place] for place in at)
@@ -197,8 +199,8 @@ def _cohort_row(sheet: Sheet, scheme: Scheme, cohort: CohortRate) -> Measurement
     return sheet.row("wer", cohort.rate, interval=cohort.interval, **fields)
 
 
-def too_small(status: str) -> str | None:
-    return "fewer than 10 speakers or 30 errors" if status == "insufficient" else None
+def too_small(status: str, floors: str = "10 speakers or 30 errors") -> str | None:
+    return f"fewer than {floors}" if status == "insufficient" else None
 
 
 def gap_rows(
@@ -225,9 +227,15 @@ def gap_rows(
             yield sheet.missing(name, "insufficient", reason, **fields)
             continue
         yield sheet.row(
-            name, found.value, interval=found.interval, null_q95=found.null_q95, detectable=found.detectable,
-            status=gap.status, reason=None if gap.status == "ok" else reason, **fields,
+            name, found.value, interval=found.interval, null_q95=_finite(found.null_q95),
+            detectable=_finite(found.detectable), status=gap.status,
+            reason=None if gap.status == "ok" else reason, **fields,
         )  # fmt: skip
+
+
+def _finite(value: float | None) -> float | None:
+    """The null of a percentile over missing outputs may be infinite; no row can say so but by its absence."""
+    return value if value is not None and math.isfinite(value) else None
 
 
 def _bottom_shares(

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from earmark.bench.metrics.cohorts import cohort_gap, cohort_rates
+from earmark.bench.metrics.percentiles import cohort_percentiles
 from earmark.bench.metrics.statistics import SpeakerSums, per_speaker, speaker_bootstrap
 from earmark.bench.metrics.verification import eer_bootstrap, equal_error_rate
 from earmark.bench.metrics.words import score_many
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 N_TRIALS = 37_611  # VoxCeleb1-O, cleaned
 N_UTTERANCES, N_SPEAKERS, N_COHORTS = 1_000_000, 10_000, 100
+BUDGET_S = 5.0
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +64,31 @@ def test_speaker_bootstrap_of_a_million_utterances(
 
     low, high = benchmark.pedantic(interval, rounds=3)  # type: ignore[no-untyped-call]
     assert 0.099 < low < high < 0.101
+
+
+def test_cohort_bootstrap_of_a_million_utterances(
+    benchmark: BenchmarkFixture, utterances: tuple[list[str], np.ndarray, np.ndarray]
+) -> None:
+    """1,000 replicates over the speakers of each of 100 cohorts, from utterances to intervals; the budget is 5 s."""
+
+    def intervals() -> int:
+        sums = per_speaker(*utterances)
+        return len(cohort_rates(sums, cohort_of(sums), n_replicates=1000, seed=0))
+
+    assert benchmark.pedantic(intervals, rounds=3) == N_COHORTS  # type: ignore[no-untyped-call]
+    if benchmark.stats is not None:  # none with --benchmark-disable
+        took = benchmark.stats.stats.mean
+        benchmark.extra_info["share_of_budget"] = took / BUDGET_S
+        print(f"speaker bootstrap of {N_COHORTS} cohorts, {N_UTTERANCES} utterances: {took:.2f} s of {BUDGET_S} s")
+
+
+def test_p95_of_cohorts_of_delays(benchmark: BenchmarkFixture) -> None:
+    """10,000 word delays of 200 speakers in 4 cohorts: a cell's gap in p95 latency with its interval and null."""
+    rng = np.random.default_rng(0)
+    speakers = [f"s{i}" for i in rng.integers(200, size=10_000).tolist()]
+    cohort = {f"s{i}": f"c{i % 4}" for i in range(200)}
+    found = benchmark(cohort_percentiles, rng.exponential(100, 10_000), speakers, cohort, 95, seed=0)
+    assert found.gap.status == "ok"
 
 
 def test_a_hundred_cohorts_of_a_million_utterances(

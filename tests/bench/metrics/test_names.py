@@ -6,6 +6,7 @@ import pytest
 
 from earmark.bench.api import InputError
 from earmark.bench.metrics.cohorts import EER_GAPS, WER_GAPS
+from earmark.bench.metrics.gaps import gap_names
 from earmark.bench.metrics.names import METRICS, metric, metrics_table
 
 PAGE = Path(__file__).parents[3] / "docs" / "metrics.md"
@@ -23,6 +24,9 @@ def test_keys_are_the_names() -> None:
         ("emission_p90", "ms", "lower", "quality"),
         ("turn_count_accuracy", "1", "higher", "quality"),
         ("ccr", "1", "higher", "compute"),
+        ("gate_rate_gap_rel", "1", "none", "compute"),
+        ("macs_per_audio_second_gap_abs", "MAC/s", "none", "compute"),
+        ("upl_final_p95_gap_ratio", "1", "lower", "timing"),
         ("peak_rss_mib", "MiB", "lower", "memory"),
         ("bottom_share_speakers", "1", "none", "quality"),
     ],
@@ -46,11 +50,13 @@ def test_percentiles_are_spelled_out() -> None:
         }.items()
         for q in qs
     }
-    assert {name for name, row in METRICS.items() if row.unit == "ms"} == named
+    assert {name for name, row in METRICS.items() if row.unit == "ms" and "_gap_" not in name} == named
 
 
 def test_every_gap_that_is_computed_has_a_name() -> None:
-    assert {*WER_GAPS, *EER_GAPS} <= METRICS.keys()
+    others = {name for metric in ("upl_final_p95", "macs_per_audio_second", "gate_rate") for name in gap_names(metric)}
+    assert {*WER_GAPS, *EER_GAPS, *others} <= METRICS.keys()
+    assert {name for name in METRICS if "gap_" in name} == {n for n in {*WER_GAPS, *EER_GAPS, *others} if "gap_" in n}
 
 
 def test_no_two_metrics_share_a_description() -> None:

@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
+from speakers import spelled_out_standard_error, world
 
 from earmark.bench.api import InputError
-from earmark.bench.metrics.latency import percentile
 from earmark.bench.metrics.resampling import (
     percentile_interval,
     permuted_rates,
@@ -23,12 +22,8 @@ from earmark.bench.metrics.resampling import (
 from earmark.bench.metrics.statistics import (
     bootstrap_rates,
     design_effect,
-    holm,
-    max_t,
-    paired_difference,
     per_speaker,
     rate_standard_error,
-    recording_bootstrap,
     speaker_bootstrap,
     speaker_mean_rate,
 )
@@ -36,17 +31,6 @@ from earmark.bench.metrics.statistics import (
 # Cohort A: a1 {1/10, 0/10}, a2 {2/20}, a3 {1/5, 1/15}; cohort B: b1 {10/20, 8/20}, b2 {2/20}, b3 {1/20}.
 A = [1, 2, 2], [20, 20, 20]
 B = [18, 2, 1], [40, 20, 20]
-
-
-def world(rng: np.random.Generator, n_speakers: int, sigma: float = 0.5) -> tuple[NDArray[np.float64], ...]:
-    """Errors in 320 words a speaker, 10 % on average, with a log-normal speaker effect."""
-    rates = np.minimum(0.1 * np.exp(rng.normal(-(sigma**2) / 2, sigma, n_speakers)), 0.9)
-    return rng.binomial(320, rates).astype(float), np.full(n_speakers, 320.0)
-
-
-def spelled_out_standard_error(errors: NDArray[np.float64], units: NDArray[np.float64]) -> float:
-    rate, size = errors.sum() / units.sum(), len(errors)
-    return float(np.sqrt(size / (size - 1) * ((errors - rate * units) ** 2).sum()) / units.sum())
 
 
 # --- sums by speaker ----------------------------------------------------------------------------------------------
@@ -178,19 +162,6 @@ def test_design_effect_of_shared_fate() -> None:
     assert design_effect([0, 0], [10, 10]) == 1.0
 
 
-@pytest.mark.slow
-def test_intervals_cover() -> None:
-    # With 10 speakers bootstrap-t covers about 93 %, percentiles about 86 %; Monte Carlo error 1.3 points.
-    rng, hits = np.random.default_rng(1), {"bootstrap-t": 0, "percentile": 0}
-    for seed in range(600):
-        errors, units = world(rng, 10)
-        for method in ("bootstrap-t", "percentile"):
-            found = speaker_bootstrap(errors, units, seed=seed, n_replicates=400, method=method)
-            hits[method] += found.low <= 0.1 <= found.high  # type: ignore[operator]
-    assert hits["bootstrap-t"] > 0.90 * 600
-    assert hits["percentile"] < hits["bootstrap-t"] - 0.03 * 600
-
-
 @given(st.lists(st.floats(-100, 100), min_size=1), st.floats(0, 1))
 def test_quantile_is_numpys(values: list[float], q: float) -> None:
     assert quantile_of_sorted(np.sort(values), q) == pytest.approx(float(np.quantile(values, q)), abs=1e-9)
@@ -208,123 +179,6 @@ def test_studentized_interval_needs_spread() -> None:
     found = studentized_interval(0.2, 0.2, values, ses, 0.95)
     assert found is not None
     assert (found.low, found.high) == pytest.approx((0.01, 0.39))  # T from -1 to 1, 2.5 % in from each end
-
-
-# --- differences --------------------------------------------------------------------------------------------------
-
-
-def test_paired_difference_is_far_narrower_than_two_rates() -> None:
-    rng = np.random.default_rng(0)
-    before, units = world(rng, 40)
-    after = rng.binomial(before.astype(int), 0.9).astype(float)  # one error in ten repaired
-    found = paired_difference(before, after, units, seed=0)
-    assert found.value == pytest.approx(found.after - found.before)
-    assert found.relative == pytest.approx(found.value / found.before)
-    assert found.standard_error == pytest.approx(spelled_out_standard_error(after - before, units))
-    unpaired = math.hypot(rate_standard_error(before, units) or 0, rate_standard_error(after, units) or 0)
-    assert (found.standard_error or 1) < 0.25 * unpaired
-    assert found.interval.high is not None
-    assert found.interval.high < 0
-    assert found.p_value is not None
-    assert found.p_value < 0.01
-
-
-def test_p_value_is_never_zero() -> None:
-    before, units = world(np.random.default_rng(0), 60)
-    assert paired_difference(before, before // 2, units, n_replicates=99, seed=0).p_value == 1 / 100
-
-
-def test_no_change_is_no_difference() -> None:
-    found = paired_difference([1, 2, 3], [1, 2, 3], [10, 10, 10], seed=0)
-    assert (found.value, found.interval.low, found.interval.high, found.p_value) == (0, 0, 0, None)
-    assert paired_difference([0, 0], [1, 0], [5, 5], seed=0).relative is None
-    assert paired_difference([1], [0], [5], seed=0).interval.method == "undefined"
-    with pytest.raises(InputError, match="no reference words"):
-        paired_difference([0], [0], [0], seed=0)
-
-
-def test_swapping_the_sides_turns_the_interval_over() -> None:
-    rng = np.random.default_rng(0)
-    before, units = world(rng, 60)
-    after, _ = world(rng, 60)
-    one, two = paired_difference(before, after, units, seed=0), paired_difference(after, before, units, seed=0)
-    assert (one.interval.low, one.interval.high) == pytest.approx((-two.interval.high, -two.interval.low))  # type: ignore[operator]
-    assert one.p_value == two.p_value
-
-
-@pytest.mark.slow
-def test_p_values_of_no_change_are_uniform() -> None:
-    rng, found = np.random.default_rng(0), []
-    for seed in range(400):
-        (a, units), (b, _) = world(rng, 30), world(rng, 30)
-        found.append(paired_difference(a, b, units, seed=seed, n_replicates=300).p_value)
-    assert np.mean(np.array(found) <= 0.05) == pytest.approx(0.05, abs=0.03)
-    assert np.mean(np.array(found) <= 0.5) == pytest.approx(0.5, abs=0.08)
-
-
-# --- many cohorts -------------------------------------------------------------------------------------------------
-
-
-def test_max_t_flags_the_cohort_that_differs() -> None:
-    rng = np.random.default_rng(0)
-    errors, units = world(rng, 120, sigma=0.3)
-    errors[:20] = np.round(2.5 * errors[:20])
-    labels = [f"c{i // 20}" for i in range(120)]
-    found = max_t(errors, units, labels, seed=0, n_replicates=500)
-    assert found.flagged[0] == "c0"
-    at, rate = slice(0, 20), errors[:20].sum() / units[:20].sum()
-    expected = (math.log(rate) - math.log(errors.sum() / units.sum())) / (
-        spelled_out_standard_error(errors[at], units[at]) / rate
-    )
-    assert found.statistics["c0"] == pytest.approx(expected)
-    assert found.critical > 1.96  # more than one comparison
-
-
-def test_max_t_refuses_cohorts_without_spread() -> None:
-    with pytest.raises(InputError, match="quiet"):
-        max_t([0, 0, 1, 2], [9, 9, 9, 9], ["quiet", "quiet", "loud", "loud"], seed=0)
-    with pytest.raises(InputError, match="labels"):
-        max_t([1], [2], ["a", "b"], seed=0)
-
-
-@pytest.mark.slow
-def test_max_t_rarely_flags_equal_cohorts() -> None:
-    rng, flagged = np.random.default_rng(0), 0
-    for seed in range(100):
-        errors, units = world(rng, 600)
-        flagged += bool(max_t(errors, units, [f"c{i % 20}" for i in range(600)], seed=seed, n_replicates=300).flagged)
-    assert flagged <= 10  # 5 expected; |z| > 1.96 for each of twenty would flag in about 79
-
-
-def test_holm_steps_down() -> None:
-    # Holm (1979): sorted p times 4, 3, 2, 1, then made monotone and cut at 1.
-    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert holm([0.9, 0.8]) == [1.0, 1.0]
-    assert holm([]) == []
-
-
-# --- recordings ---------------------------------------------------------------------------------------------------
-
-
-def test_recording_bootstrap_of_a_mean_is_that_of_a_ratio() -> None:
-    rng = np.random.default_rng(0)
-    recordings = [f"r{i % 30:02d}" for i in range(300)]
-    values = rng.exponential(1, 300) + np.array([i % 30 for i in range(300)]) / 10
-    found = recording_bootstrap(values, recordings, lambda v: float(np.mean(v)), n_replicates=300, seed=5)
-    sums = np.bincount([i % 30 for i in range(300)], weights=values)
-    expected = percentile_interval(bootstrap_rates(sums, np.full(30, 10.0), n_replicates=300, seed=5))
-    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
-
-
-def test_recording_bootstrap_carries_missing_outputs() -> None:
-    values, recordings = [100.0, 110.0, math.inf, 120.0], ["a", "a", "b", "c"]
-    found = recording_bootstrap(values, recordings, lambda v: percentile(v, 50), n_replicates=200, seed=0)
-    assert found.low is not None
-    assert 100 <= found.low <= 120
-    assert found.high == math.inf
-    assert recording_bootstrap([1.0], ["a"], lambda v: float(v[0]), seed=0).method == "undefined"
-    with pytest.raises(InputError, match="NaN"):
-        recording_bootstrap([math.nan], ["a"], lambda v: float(v[0]), seed=0)
 
 
 @pytest.mark.parametrize(
