@@ -19,7 +19,7 @@ NAME = "ewc"
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    strength: float = 10.0
+    strength: float = 1000.0
     """Lambda; 0 is plain fine-tuning."""
     parts: tuple[str, ...] = ()
     """Parts of the model that adapt, all others being frozen; none named: all adapt."""

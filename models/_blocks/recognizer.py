@@ -209,10 +209,11 @@ class Transducer(nn.Module):
         labels = [torch.tensor(self.pieces.encode(" ".join(turn.text for turn in e.turns))) for e in examples]
         targets = pad_sequence([row.int() for row in labels], batch_first=True, padding_value=BLANK)
         n_targets = torch.tensor([len(row) for row in labels], device=self.device)
-        masks = self._draw_masks(n_samples, rng) if self.training and self.masks else (None, None)
-        aligned = self._aligned(examples, n_samples) if self.sizes.alignment > 0 else (None, None)
+        frames, bands = self._draw_masks(n_samples, rng) if self.training and self.masks else (None, None)
+        aligned, flat = self._aligned(examples, n_samples) if self.sizes.alignment > 0 else (None, None)
         conditions = self._conditions([e.condition for e in examples])
-        return Batch(samples, n_samples, targets.to(self.device), n_targets, *masks, *aligned, conditions=conditions)
+        targets = targets.to(self.device)
+        return Batch(samples, n_samples, targets, n_targets, frames, bands, aligned, flat, conditions)
 
     def _aligned(self, examples: Sequence[Example], n_samples: Tensor) -> tuple[Tensor, Tensor]:
         lengths, frame_s = self.front.n_frames(n_samples).tolist(), self.front.config.frame_s

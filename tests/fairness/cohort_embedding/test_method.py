@@ -75,7 +75,7 @@ def test_how_often_the_cohort_is_hidden_is_an_option(unknown: float, told: tuple
 
 
 def test_told_the_cohort_it_serves_both_where_untold_it_serves_the_many() -> None:
-    used = trainer(n_steps=1500, batch_size=32)
+    used = trainer(n_steps=600, batch_size=32)
     repaired = build(options={"oversample": 1.0}).apply(Shifted(), ["few"], used)
     model, conditions = repaired.model, repaired.conditions
     assert isinstance(model, Shifted)
