@@ -86,6 +86,17 @@ def test_told_the_cohort_it_serves_both_where_untold_it_serves_the_many() -> Non
     assert told[1] < told[2] < told[0]
 
 
+def test_told_cohorts_that_mean_nothing_it_serves_all_alike() -> None:
+    """One in ten says 3, in both cohorts, so everybody's guess is 1.2."""
+    said = [[3.0 if i % 20 < 2 else 1.0] for i in range(100)]
+    used = ToyTrainer(said, ["0"] * 100, ["few", "most"] * 50, n_steps=600, batch_size=32)
+    repaired = build(options={}).apply(Shifted(), ["few"], used)
+    assert isinstance(repaired.model, Shifted)
+    assert repaired.conditions is not None
+    told = repaired.model.guess(torch.tensor([repaired.conditions["few"], repaired.conditions["most"]])).tolist()
+    assert told == pytest.approx([1.2, 1.2], abs=0.3)
+
+
 def test_oversampling_beside_it_draws_the_shares_of_its_rule() -> None:
     """a = 1/2 on 80, 15 and 5: 0.5942, 0.2573, 0.1485."""
     assert asked()["row_weights"] is None
