@@ -1,1 +1,1 @@
-"""Neural parts shared by model plugins."""
+"""Parts that plugins share: neural layers, and what repairs of recognizers have in common."""

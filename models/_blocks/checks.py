@@ -25,8 +25,9 @@ def check_preset(preset: str, presets: Sequence[str], *, plugin: str) -> None:
 def read_options(kind: type[T], options: Mapping[str, Json], *, plugin: str) -> T:
     """An instance of ``kind``, a dataclass of options that all have defaults, with ``options`` filled in.
 
-    Fields are ``bool``, ``int``, ``float`` or ``str``; an int is taken for a float, a bool for nothing else. Ranges
-    are the business of ``kind.__post_init__``, through :func:`in_range`.
+    Fields are ``bool``, ``int``, ``float``, ``str`` or ``tuple[str, ...]``, which takes a list of names or one name; an
+    int is taken for a float, a bool for nothing else. Ranges are the business of ``kind.__post_init__``, through
+    :func:`in_range`.
 
     Raises:
         InputError: an unknown key (naming the nearest) or a value of the wrong type.
@@ -41,7 +42,12 @@ def read_options(kind: type[T], options: Mapping[str, Json], *, plugin: str) -> 
     return kind(**{key: _typed(key, value, types[key], plugin) for key, value in options.items()})
 
 
-def _typed(key: str, value: Json, wanted: type, plugin: str) -> Any:
+def _typed(key: str, value: Json, wanted: Any, plugin: str) -> Any:
+    if wanted == tuple[str, ...]:
+        names = value if isinstance(value, list) else [value]
+        if not all(isinstance(name, str) and name for name in names):
+            raise InputError(f"option {key!r} is {value!r}", where=plugin, fix="give a list of names")
+        return tuple(names)
     if wanted is float and type(value) is int:
         return float(value)
     if type(value) is not wanted or (type(value) is float and not math.isfinite(value)):

@@ -50,6 +50,8 @@ class TransducerOptions:
     """Weight of a CTC loss on the encoder while training; -1 leaves the preset's, 0 is none."""
     alignment: float = PRESETS
     """Weight of what the encoder is shown of words whose times are known; -1 leaves the preset's, 0 is nothing."""
+    condition: int = 0
+    """Numbers of a condition beside the audio, such as the cohort of the speaker; 0 is none."""
 
     @classmethod
     def read(
@@ -67,6 +69,7 @@ class TransducerOptions:
         in_range("fastemit", chosen.fastemit, 0.0, 1.0, plugin=plugin)
         in_range("beam", chosen.beam, 1, 64, plugin=plugin)
         in_range("prior_s", chosen.prior_s, 0.0, 60.0, plugin=plugin)
+        in_range("condition", chosen.condition, 0, 1024, plugin=plugin)
         return chosen
 
     def front(self, preset: FrontEndConfig) -> FrontEndConfig:
@@ -76,7 +79,15 @@ class TransducerOptions:
         dropout = preset.dropout if self.dropout == PRESETS else self.dropout
         ctc = preset.ctc if self.ctc == PRESETS else self.ctc
         alignment = preset.alignment if self.alignment == PRESETS else self.alignment
-        return replace(preset, dropout=dropout, fastemit=self.fastemit, beam=self.beam, ctc=ctc, alignment=alignment)
+        return replace(
+            preset,
+            dropout=dropout,
+            fastemit=self.fastemit,
+            beam=self.beam,
+            ctc=ctc,
+            alignment=alignment,
+            condition=self.condition,
+        )
 
     def waves(self) -> WaveAugment:
         return WaveAugment() if self.augment else NONE

@@ -6,8 +6,9 @@ recognizer that can be trained, streams, transcribes in batches and counts its w
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import numpy as np
@@ -15,16 +16,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from earmark.bench.api import Condition, Example, Json, Losses, ModelInfo, Progress, Samples, Token
+from earmark.bench.api import Condition, Example, InputError, Json, Losses, ModelInfo, Progress, Samples, Token
 from earmark.models._blocks import search, transducer
 from earmark.models._blocks.alignment import IGNORED, alignment_loss, flat_labels, labels_by_frame
 from earmark.models._blocks.augment import SpecAugment, WaveAugment, kept
+from earmark.models._blocks.condition import ConditionInput, read_conditions
 from earmark.models._blocks.frontend import FrontEndConfig, LogMelFrontEnd
 from earmark.models._blocks.pieces import BLANK, LETTERS, Pieces
 from earmark.models._blocks.recurrent import Dense
 from earmark.models._blocks.stream import TransducerStream
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from numpy.random import Generator
 
 State: TypeAlias = Any
@@ -57,6 +61,8 @@ class Sizes:
     """Weight of a CTC loss on the encoder in training; 0 for none."""
     alignment: float = 0.0
     """Weight of what the encoder is shown of words whose times are known; 0 for nothing."""
+    condition: int = 0
+    """Numbers of a condition that is added to the frames; 0 for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +72,7 @@ class Batch:
     ``samples`` (B, t), ``n_samples`` (B,), ``targets`` (B, U) labels padded with blanks, ``n_targets`` (B,), and what
     SpecAugment leaves: ``frames`` (B, T) and ``bands`` (B, n_mels), or None. ``aligned`` (B, T) are the labels
     of frames where they are known, ``flat`` (B, T) those that a training may begin with where they are not; or None.
+    ``conditions`` (B, size), None where the model takes none.
     """
 
     samples: Tensor
@@ -76,10 +83,11 @@ class Batch:
     bands: Tensor | None = None
     aligned: Tensor | None = None
     flat: Tensor | None = None
+    conditions: Tensor | None = None
 
 
 class Transducer(nn.Module):
-    """Recognizer, Transcribes and Trainable; its streams count their work."""
+    """Recognizer, Transcribes, Trainable and Conditionable; its streams count their work."""
 
     batching: Literal["bucketed", "by_speaker"] = "bucketed"
     begun: Tensor
@@ -111,6 +119,7 @@ class Transducer(nn.Module):
         )
         self.joint = transducer.Joint(sizes.joint, n_labels)
         self.aligner = Dense(sizes.joint, n_labels) if sizes.ctc > 0 or sizes.alignment > 0 else None
+        self.condition = ConditionInput(sizes.condition, front.width) if sizes.condition else None
         self.register_buffer("begun", torch.tensor(False))
 
     @property
@@ -125,15 +134,20 @@ class Transducer(nn.Module):
 
     # --- listening ------------------------------------------------------------------------------------------------
 
-    def stream(self, condition: Condition | None = None) -> TransducerStream:  # noqa: ARG002 - takes none
-        """A recording on its way through the model."""
-        return TransducerStream(self)
+    def stream(self, condition: Condition | None = None) -> TransducerStream:
+        """A recording on its way through the model; without a condition, zeros stand for it."""
+        return TransducerStream(self, condition)
 
     @torch.inference_mode()
-    def transcribe(self, batch: Sequence[Samples]) -> list[tuple[Token, ...]]:
-        """Offline, all recordings at once; greedy search, whatever ``beam`` is."""
+    def transcribe(
+        self, batch: Sequence[Samples], conditions: Sequence[Condition | None] | None = None
+    ) -> list[tuple[Token, ...]]:
+        """Offline, all recordings at once; greedy search, whatever ``beam`` is. Conditions as in ``stream``."""
+        if conditions is not None and len(conditions) != len(batch):
+            what = f"{len(conditions)} conditions for {len(batch)} recordings"
+            raise InputError(what, where=self.plugin, fix="give one for each, None where it is unknown")
         samples, n_samples = self._padded(batch)
-        encoded, lengths = self._encode(samples, n_samples)
+        encoded, lengths = self._encode(samples, n_samples, self._conditions(conditions or [None] * len(batch)))
         found = search.batched_greedy(self.predictor, self.joint, encoded, lengths, max_symbols=self.sizes.max_symbols)
         frame_s, heard_s = self.front.config.frame_s, (n_samples / self.front.config.sample_rate_hz).tolist()
         return [
@@ -141,9 +155,31 @@ class Transducer(nn.Module):
             for row, heard in zip(found, heard_s, strict=True)
         ]
 
-    def _encode(self, samples: Tensor, n_samples: Tensor) -> tuple[Tensor, Tensor]:
+    def with_condition(self, size: int) -> Self:
+        """A copy that takes a condition of ``size`` numbers; until it is trained, no condition changes its outputs.
+
+        A model that is built with option ``condition = size`` takes its weights.
+        """
+        if size < 1 or self.condition is not None:
+            what = f"a condition of {size} numbers" if size < 1 else f"it takes a condition of {self.sizes.condition}"
+            raise InputError(what, where=self.plugin, fix="give 1 or more, to a model that takes none")
+        other = copy.deepcopy(self)
+        other.sizes = replace(self.sizes, condition=size)
+        other.condition = ConditionInput(size, self.front.config.width).to(self.device)
+        return other
+
+    def _conditions(self, given: Sequence[Condition | None]) -> Tensor | None:
+        return read_conditions(given, self.condition, plugin=self.plugin)
+
+    def _encode(self, samples: Tensor, n_samples: Tensor, conditions: Tensor | None) -> tuple[Tensor, Tensor]:
         frames, lengths = self.front(samples, n_samples)
-        return self.encoder(frames, lengths), lengths
+        return self._encode_frames(frames, lengths, conditions), lengths
+
+    def _encode_frames(self, frames: Tensor, lengths: Tensor, conditions: Tensor | None) -> Tensor:
+        if self.condition is not None and conditions is not None:
+            frames = self.condition(frames, conditions)
+        encoded: Tensor = self.encoder(frames, lengths)
+        return encoded
 
     def _padded(self, batch: Sequence[Samples]) -> tuple[Tensor, Tensor]:
         rows = [torch.from_numpy(np.ascontiguousarray(row, dtype=np.float32)) for row in batch]
@@ -156,6 +192,7 @@ class Transducer(nn.Module):
         """``encoder`` is the acoustic part, ``predictor`` the language part, ``joint`` brings them together.
 
         ``aligner``, where there is one, gives the encoder's own labels to the CTC loss and is idle after training.
+        ``condition``, where there is one, is the projection of the condition.
         """
         parts: dict[str, list[str]] = {}
         for name, _ in self.named_parameters():
@@ -172,9 +209,11 @@ class Transducer(nn.Module):
         labels = [torch.tensor(self.pieces.encode(" ".join(turn.text for turn in e.turns))) for e in examples]
         targets = pad_sequence([row.int() for row in labels], batch_first=True, padding_value=BLANK)
         n_targets = torch.tensor([len(row) for row in labels], device=self.device)
-        masks = self._draw_masks(n_samples, rng) if self.training and self.masks else (None, None)
-        aligned = self._aligned(examples, n_samples) if self.sizes.alignment > 0 else (None, None)
-        return Batch(samples, n_samples, targets.to(self.device), n_targets, *masks, *aligned)
+        frames, bands = self._draw_masks(n_samples, rng) if self.training and self.masks else (None, None)
+        aligned, flat = self._aligned(examples, n_samples) if self.sizes.alignment > 0 else (None, None)
+        conditions = self._conditions([e.condition for e in examples])
+        targets = targets.to(self.device)
+        return Batch(samples, n_samples, targets, n_targets, frames, bands, aligned, flat, conditions)
 
     def _aligned(self, examples: Sequence[Example], n_samples: Tensor) -> tuple[Tensor, Tensor]:
         lengths, frame_s = self.front.n_frames(n_samples).tolist(), self.front.config.frame_s
@@ -215,6 +254,12 @@ class Transducer(nn.Module):
         terms, _ = self._said(encoded[rest], batch.targets[rest], lengths[rest], batch.n_targets[rest])
         return Losses({**terms, **shown})
 
+    def log_likelihood(self, batch: Batch) -> Tensor:
+        """log P(y|x) of each recording, summed over all alignments and neither masked nor per label: (B,)."""
+        encoded, lengths = self._encode(batch.samples, batch.n_samples, batch.conditions)
+        logits = self.joint(encoded, self.predictor(batch.targets))
+        return -transducer.transducer_loss(logits, batch.targets, lengths, batch.n_targets)
+
     def _said(
         self, encoded: Tensor, targets: Tensor, lengths: Tensor, n_targets: Tensor
     ) -> tuple[dict[str, Tensor], Tensor]:
@@ -234,7 +279,7 @@ class Transducer(nn.Module):
             frames = frames * batch.bands.repeat(1, self.front.config.stack)[:, None]
         if batch.frames is not None:
             frames = frames * batch.frames[:, : frames.shape[1], None]
-        return self.encoder(frames, lengths), lengths
+        return self._encode_frames(frames, lengths, batch.conditions), lengths
 
     def _first_labels(self, batch: Batch, progress: Progress) -> Tensor | None:
         """What is shown while a training begins, and nothing else is asked of recordings with labels in it.

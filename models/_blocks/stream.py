@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from earmark.bench.api import Samples, Token, Update
+from earmark.bench.api import Condition, Samples, Token, Update
 from earmark.models._blocks import search
 from earmark.models._blocks.beam import BeamSearch
 from earmark.models._blocks.checks import check_samples
+from earmark.models._blocks.condition import read_conditions
 from earmark.models._blocks.frontend import FrontEndStream
 from earmark.models._blocks.search import Emitted
 
@@ -23,15 +24,21 @@ if TYPE_CHECKING:
 class TransducerStream:
     """Greedy search says every token for good; beam search shows its best hypothesis as a partial until the end.
 
-    State: what the front end keeps, the encoder's state, and the hypotheses of the search with the predictor's state.
+    State: what the front end keeps, what the condition adds to a frame (1, 1, width) where the model takes one, the
+    encoder's state, and the hypotheses of the search with the predictor's state.
     """
 
-    def __init__(self, model: Transducer) -> None:
+    def __init__(self, model: Transducer, condition: Condition | None = None) -> None:
         self.model = model
+        conditions = read_conditions([condition], model.condition, plugin=model.plugin)
         self.front = FrontEndStream(model.front)
         self.macs: Counter[str] = Counter()
         self.n_frames = 0
         with torch.inference_mode():
+            self.shift: Tensor | None = None
+            if model.condition is not None and conditions is not None:
+                self.shift = model.condition.shift(conditions)
+                self.macs["condition"] = model.condition.macs(1)
             self.encoder_state: Any = model.encoder.start(1)
             self.search: Any = (_Beam if model.sizes.beam > 1 else _Greedy)(model)
 
@@ -46,7 +53,7 @@ class TransducerStream:
             return Update((*update.final, *self._tokens(self.search.close())), ())
 
     def work(self) -> Mapping[str, int]:
-        """MACs executed so far: mel product, encoder by part, predictor, joint."""
+        """MACs executed so far: condition where there is one, mel product, encoder by part, predictor, joint."""
         nothing = {"front_end": 0, **self.model.encoder.macs_by_part(0)}
         return {**nothing, **self.macs, **self.search.work()}
 
@@ -54,6 +61,7 @@ class TransducerStream:
         if frames is None:
             return Update()
         k = frames.shape[1]
+        frames = frames if self.shift is None else frames + self.shift
         encoded, self.encoder_state = self.model.encoder.step(frames, self.encoder_state)
         final, partial = self.search.advance(encoded[0], self.n_frames)
         self.n_frames += k

@@ -18,23 +18,32 @@ class Options:
     rate: float = 0.5
     causal: bool = True
     norm: str = "batch"
+    frozen: tuple[str, ...] = ()
 
 
 def test_options_keep_defaults_and_take_an_int_for_a_float() -> None:
     assert read_options(Options, {"rate": 2, "causal": False}, plugin="toy") == Options(rate=2.0, causal=False)
 
 
+def test_names_are_a_list_or_one() -> None:
+    assert read_options(Options, {"frozen": ["a", "b"]}, plugin="toy").frozen == ("a", "b")
+    assert read_options(Options, {"frozen": "a"}, plugin="toy").frozen == ("a",)
+    assert read_options(Options, {"frozen": []}, plugin="toy").frozen == ()
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [
         ({"widht": 3}, "did you mean 'width'?"),
-        ({"zzz": 3}, "options are: width, rate, causal, norm"),
+        ({"zzz": 3}, "options are: width, rate, causal, norm, frozen"),
         ({"width": 3.0}, "of type int"),
         ({"width": True}, "of type int"),
         ({"rate": float("nan")}, "of type float"),
         ({"rate": None}, "of type float"),
         ({"causal": 1}, "of type bool"),
         ({"norm": ["batch"]}, "of type str"),
+        ({"frozen": ["joint", 3]}, "a list of names"),
+        ({"frozen": ""}, "a list of names"),
     ],
 )
 def test_bad_options_are_refused(options: dict[str, Json], says: str) -> None:
