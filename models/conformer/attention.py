@@ -53,7 +53,7 @@ class PastAttention(nn.Module):
         return self.output(torch.cat(found, dim=1)), (keys[:, k:], values[:, k:], count + k)
 
     def macs(self, n_frames: int) -> int:
-        """Of ``n_frames`` frames that come at once: a group of queries is scored with all keys that one of them sees."""
+        """Multiply-accumulates of frames that come at once: a group scores every key that one of it sees."""
         groups = [self.left] * (n_frames // self.left) + [n_frames % self.left]
         products = sum(n * (2 * (self.left + n) + self.left + 1) for n in groups)
         return self.inputs.macs(n_frames) + self.output.macs(n_frames) + products * self.width
@@ -75,7 +75,8 @@ class PastAttention(nn.Module):
         return (back >= 0) & (back <= self.left) & (back <= query + count)
 
     def _by_head(self, x: Tensor) -> Tensor:
-        return x.unflatten(2, (self.heads, -1)).transpose(1, 2)  # (B, T, width) -> (B, H, T, width / H)
+        batch, n, width = x.shape
+        return x.view(batch, n, self.heads, width // self.heads).transpose(1, 2)  # (B, H, n, width / H)
 
 
 def _aligned_with_keys(place: Tensor) -> Tensor:
@@ -83,8 +84,9 @@ def _aligned_with_keys(place: Tensor) -> Tensor:
 
     What stands beside them belongs to keys that the row does not see.
     """
-    n, width = place.shape[2], place.shape[3] + place.shape[2] - 1
-    return pad(place, (0, n)).flatten(2)[:, :, : n * width].unflatten(2, (n, width))
+    batch, heads, n, places = place.shape
+    width = places + n - 1
+    return pad(place, (0, n)).flatten(2)[:, :, : n * width].view(batch, heads, n, width)
 
 
 def _sinusoids_through_a_layer(left: int, width: int) -> Tensor:

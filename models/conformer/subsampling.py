@@ -44,7 +44,7 @@ class StridedConv2d(nn.Module):
 
 
 class Subsampling(nn.Module):
-    """A stacked frame, taken as four shorter ones, through two strided convolutions and a linear layer over what is left.
+    """Makes a frame of four: they come stacked in one, and go through two strided convolutions and a linear layer.
 
     Since the front end stacks as many frames as become one, a step never ends between two frames that belong together.
 

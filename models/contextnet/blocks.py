@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 from torch import Tensor, nn
@@ -24,6 +25,7 @@ class SeparableConv(nn.Module):
         self.depthwise = CausalConv1d(width_in, width_in, kernel, groups=width_in)
         self.pointwise = Dense(width_in, width)
         self.norm = MaskedBatchNorm(width)
+        _begin_as_loud(self.depthwise.conv.weight, self.pointwise.weight)
 
     def start(self, batch: int) -> State:
         return self.depthwise.start(batch)
@@ -37,6 +39,15 @@ class SeparableConv(nn.Module):
         return self.depthwise.macs(n_frames) + self.pointwise.macs(n_frames)
 
 
+def _begin_as_loud(depthwise: Tensor, pointwise: Tensor) -> None:
+    """Draw weights that hand on about as much variance as comes in, where a Swish follows (He et al. 2015).
+
+    In training batch normalization would see to it; a model that was never trained is heard through its layers too.
+    """
+    nn.init.normal_(depthwise, std=depthwise.shape[2] ** -0.5)
+    nn.init.normal_(pointwise, std=(2.0 / pointwise.shape[0]) ** 0.5)
+
+
 class ContextBlock(nn.Module):
     """Separable convolutions, scaled by a gate made of the mean so far, added to a projection of the input; Swish.
 
@@ -48,9 +59,7 @@ class ContextBlock(nn.Module):
     def __init__(self, width_in: int, width: int, *, layers: int, kernel: int, residual: bool, dropout: float) -> None:
         super().__init__()
         ends = [width_in] + [width] * layers
-        self.layers = nn.ModuleList(
-            SeparableConv(before, after, kernel) for before, after in zip(ends, ends[1:], strict=False)
-        )
+        self.layers = nn.ModuleList(SeparableConv(before, after, kernel) for before, after in pairwise(ends))
         self.excite = RunningSqueezeExcite(width)
         self.project = Dense(width_in, width) if residual else None
         if self.project is not None and width_in == width:
