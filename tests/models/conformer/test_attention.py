@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+from encoders import noise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
@@ -14,10 +15,6 @@ from earmark.bench.observe.compute import count_macs
 from earmark.models.conformer.attention import PastAttention
 
 WIDTH, HEADS, LEFT = 12, 3, 5
-
-
-def noise(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
 def attention(left: int = LEFT) -> PastAttention:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from encoders import as_if_trained, n_parameters, noise, said_in_both_forms, stream, trained_on
 
 from earmark.bench.api import CountsWork, InputError, Recognizer, Transcribes
 from earmark.bench.observe.compute import count_macs
-from earmark.models._blocks.conv import MaskedBatchNorm
 from earmark.models.conformer.blocks import ConformerBlock
 from earmark.models.conformer.model import ENCODERS, ConformerEncoder, EncoderSizes, build
 from earmark.models.rnnt.model import build as build_rnnt
@@ -22,30 +20,10 @@ FORMS = {
 """The forms of the presets at sizes of a test: frames of 24."""
 
 
-def noise(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
-
-
 def encoder(form: str = "paper") -> ConformerEncoder:
     torch.manual_seed(0)
-    model = ConformerEncoder(24, FORMS[form], 16, 0.1)
-    for module in model.modules():  # statistics as training leaves them
-        if isinstance(module, MaskedBatchNorm):
-            nn.init.normal_(module.running_mean, std=0.3)  # type: ignore[arg-type]
-            nn.init.uniform_(module.running_var, 0.5, 2.0)  # type: ignore[arg-type]
-    return model.eval()
-
-
-def stream(model: ConformerEncoder, x: Tensor, cuts: list[int]) -> Tensor:
-    state, outputs = model.start(len(x)), []
-    for part in x.tensor_split(cuts, dim=1):
-        y, state = model.step(part, state)
-        outputs.append(y)
-    return torch.cat(outputs, dim=1)
-
-
-def n_parameters(module: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in module.parameters())
+    model: ConformerEncoder = as_if_trained(ConformerEncoder(24, FORMS[form], 16, 0.1))
+    return model
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -121,14 +99,11 @@ def test_padding_alters_nothing_in_training(form: str) -> None:
     x, lengths = noise(2, 40, 24), torch.tensor([40, 22])
     outputs, statistics = [], []
     for filling in (0.0, 1e4):
-        model = encoder(form).train()
-        for module in model.modules():
-            if isinstance(module, nn.Dropout):
-                module.p = 0.0
         padded = x.clone()
         padded[1, 22:] = filling
-        outputs.append(model(padded, lengths)[1, :22])
-        statistics.append([b.clone() for b in model.buffers()])
+        y, left = trained_on(encoder(form), padded, lengths)
+        outputs.append(y[1, :22])
+        statistics.append(left)
     torch.testing.assert_close(outputs[0], outputs[1])
     torch.testing.assert_close(statistics[0], statistics[1])
 
@@ -151,19 +126,8 @@ def test_it_is_a_recognizer_in_both_forms() -> None:
 
 
 def test_offline_says_what_streaming_says() -> None:
-    """Made talkative: what nobody trained says nothing else than blanks."""
     model = build("tiny", options={}, vocabulary=None, seed=0, device="cpu")
-    with torch.no_grad():
-        model.encoder.output.weight.mul_(30.0)
-        model.joint.output.weight.mul_(8.0)
-        model.joint.output.bias.zero_()
-    recordings = [noise(n, seed=n).mul(0.1).numpy() for n in (24_000, 17_000)]
-    offline = [[token.text for token in tokens] for tokens in model.transcribe(recordings)]
-    streamed = []
-    for recording in recordings:
-        stream = model.stream()
-        updates = [*(stream.accept(part) for part in np.array_split(recording, 9)), stream.finish()]
-        streamed.append([token.text for update in updates for token in update.final])
+    offline, streamed = said_in_both_forms(model)
     assert offline == streamed
     assert len({tuple(said) for said in offline}) == 2
     assert min(len(set(said)) for said in offline) > 3

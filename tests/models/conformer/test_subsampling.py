@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import Tensor
+from encoders import noise
 from torch.nn.functional import conv2d, pad
 
 from earmark.bench.observe.compute import count_macs
 from earmark.models.conformer.subsampling import Subsampling
-
-
-def noise(*shape: int) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(0))
 
 
 def subsampling() -> Subsampling:

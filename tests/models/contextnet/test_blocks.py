@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from encoders import noise
 from torch.nn.functional import conv1d, pad, silu
 
 from earmark.models.contextnet.blocks import ContextBlock, SeparableConv
-
-
-def noise(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
 def block(width_in: int = 6, width: int = 6, *, residual: bool = True) -> ContextBlock:
