@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Literal
 
 import numpy as np
@@ -42,9 +42,14 @@ class Batches:
     def of_step(self, step: int) -> list[int]:
         """Rows of the batch of a step, counted from 0."""
         epoch = 0
-        while step >= len(batches := self._epoch(epoch)):
-            step, epoch = step - len(batches), epoch + 1
-        return batches[step]
+        while step >= self._begins(epoch + 1):
+            epoch += 1
+        return self._epoch(epoch)[step - self._begins(epoch)]
+
+    @cache  # noqa: B019 - lives as long as one training
+    def _begins(self, epoch: int) -> int:
+        """The step with which an epoch begins."""
+        return 0 if epoch == 0 else self._begins(epoch - 1) + len(self._epoch(epoch - 1))
 
     @lru_cache(maxsize=4)  # noqa: B019 - lives as long as one training
     def _epoch(self, epoch: int) -> list[list[int]]:

@@ -72,6 +72,7 @@ class _Fit:
         self.fabric = _fabric(course.device)
         self.objective = wishes.objective(model) if wishes.objective else None
         self.free = _free(model, wishes.frozen)
+        self.still = _still(model, self.free)
         recipe = course.recipe
         optimizer = torch.optim.AdamW(
             list(self.free), lr=recipe.learning_rate, betas=recipe.betas, weight_decay=recipe.weight_decay
@@ -110,6 +111,8 @@ class _Fit:
         rng = np.random.default_rng((course.seed, step, 0x57E9))
         torch.manual_seed(int(rng.integers(2**62)))
         _mode(self.model, training=True)
+        for module in self.still:
+            module.eval()
         batch = self.model.collate([*self._examples(step, rng)], rng)
         with self.fabric.autocast():
             losses = (self.objective.losses if self.objective else self.model.loss)(batch, progress)
@@ -221,6 +224,13 @@ def _free(model: Any, frozen: Sequence[str]) -> dict[Tensor, None]:
     if not free:
         raise InputError("every part is frozen", fix="leave a part to train")
     return free
+
+
+def _still(model: Any, free: Mapping[Tensor, None]) -> list[torch.nn.Module]:
+    """Normalizations of frozen parts: their running statistics are kept as well."""
+    modules = model.modules() if isinstance(model, torch.nn.Module) else ()
+    normalizing = [m for m in modules if "running_mean" in dict(m.named_buffers(recurse=False))]
+    return [m for m in normalizing if [*m.parameters()] and not any(p in free for p in m.parameters())]
 
 
 def _mode(model: Any, *, training: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -42,6 +43,8 @@ class FabricTrainer:
 
         Recurrent layers of cuDNN have no gradient in eval mode: on a GPU the plain ones are used.
         """
+        if isinstance(model, torch.nn.Module) and model.training:
+            model = copy.deepcopy(model).eval()
         named = dict(model.named_parameters())
         progress = Progress(0, self.course.recipe.steps)
         for example in self.examples(where):
