@@ -19,6 +19,8 @@ from earmark.bench.rows import Cell, Measurement, Run
 from earmark.bench.store import RunFolder
 
 ALL, ACROSS = "all", "*"
+REPAIR = "repair:"
+"""Begins the flag that names the block by which a cell's model was repaired."""
 HEADLINE = {"recognition": "wer", "conversation": "orc_wer", "verification": "eer"}
 """By task, the error rate that tables begin with."""
 GAP = {"recognition": "gap_rel", "conversation": "gap_rel", "verification": "eer_gap_rel"}
@@ -113,7 +115,9 @@ class CellView:
     @property
     def label(self) -> str:
         """The model as a row names it: with its repair, if any."""
-        return f"{self.cell.plugin} + {self.cell.mitigation}" if self.cell.mitigation else self.cell.plugin
+        named = [flag.removeprefix(REPAIR) for flag in self.cell.flags if flag.startswith(REPAIR)]
+        repair = named[0] if named else self.cell.mitigation
+        return f"{self.cell.plugin} + {repair}" if repair else self.cell.plugin
 
     @property
     def status(self) -> str:

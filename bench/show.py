@@ -16,13 +16,14 @@ from rich.console import Group as Stack
 from rich.table import Table
 from rich.text import Text
 
-from earmark.bench import formatting, mistakes, query, report
+from earmark.bench import formatting, ledgers, mistakes, query, report
 from earmark.bench.rows import Measurement
 from earmark.bench.store import RunFolder
 
 if TYPE_CHECKING:
     from earmark.bench.report import CellView, Group, RunView, SchemeView
 
+LEDGER = "repairs: change of WER in points (after minus before, paired), and cohorts afterwards"
 BAR = 20
 """Characters of a gap's bar."""
 PLAIN_WIDTH = 200
@@ -63,7 +64,8 @@ def render(view: RunView) -> RenderableType:
     parts: list[RenderableType] = []
     for group in view.groups:
         parts += [_text(group.title, "bold"), _text(group.constants, "dim"), results_table(group), *_remarks(group)]
-        parts += [part for table in (*cohort_tables(group), gap_table(group)) if table for part in (Text(""), table)]
+        tables = (*cohort_tables(group), gap_table(group), ledger_table(group))
+        parts += [part for table in tables if table for part in (Text(""), table)]
         parts.append(Text(""))
     if not view.cells:
         parts.append(Text("no cells are finished yet"))
@@ -116,6 +118,26 @@ def gap_table(group: Group) -> Table | None:
     table.add_column(Text("reading"), overflow="fold")
     for view, scheme in found:
         table.add_row(*_gap_row(view, scheme))
+    return table
+
+
+def ledger_table(group: Group) -> Table | None:
+    """What repairs changed, each beside the model as it was, on the same utterances of the same speakers."""
+    found = list(ledgers.entries(group))
+    if not found:
+        return None
+    axes = [axis for axis in ("seed", "cohort_input", "condition") if axis in group.varying]
+    table = _table("model", *map(report.axis_title, axes), "scheme", "worst / best", title=LEDGER)
+    for heading in ("worst", "best", "everybody", "gap", "cohort mean", "cohort max", "cohort variance"):
+        table.add_column(Text(heading), justify="right", overflow="fold")
+    table.add_column(Text("remark"), overflow="fold")
+    for entry in sorted(found, key=lambda e: (e.view.label, e.view.cell.cohort_input, e.view.cell.seed)):
+        rows = (entry.of_bottom, entry.of_top, entry.overall, entry.gap, entry.mean, entry.worst, entry.variance)
+        table.add_row(
+            _text(entry.view.label), *(_text(report.axis_text(entry.view.cell, axis)) for axis in axes),
+            _text(entry.scheme), _text(f"{entry.bottom} / {entry.top}"), *(_figure(row) for row in rows),
+            Text("leveled down" if entry.leveled_down else "", style="red"),
+        )  # fmt: skip
     return table
 
 

@@ -169,6 +169,26 @@ def test_the_gap_is_that_of_the_pair_ranked_on_discover(tmp_path: Path, corpus: 
     assert (outcome.folder.path / "measurements.jsonl").read_bytes() == before
 
 
+def test_what_a_repair_changed_is_paired_with_the_model_as_it_was(
+    tmp_path: Path, corpus: Path, jobs: list[str]
+) -> None:
+    outcome = go(tmp_path, corpus)
+    base, repaired = cell_of(outcome, mitigation=None, split="measure"), cell_of(outcome, mitigation="evens")
+    found = {(row.cell, row.scheme, row.cohort, row.metric): row for row in outcome.folder.read_measurements()}
+    for scheme, cohort in (("all", "all"), ("places", "north"), ("places", "south"), ("accent", "a")):
+        before, after = (found[c.cell, scheme, cohort, "wer"].value for c in (base, repaired))
+        change = found[repaired.cell, scheme, cohort, "wer_change"]
+        assert change.value == pytest.approx((after or 0.0) - (before or 0.0))
+    before, after = (found[c.cell, "places", "*", "gap_abs"].value for c in (base, repaired))
+    assert found[repaired.cell, "places", "*", "gap_abs_change"].value == pytest.approx((after or 0) - (before or 0))
+    assert (base.cell, "all", "all", "wer_change") not in found
+    alone = go(tmp_path, corpus, SUITE.replace('of = ["words", "evened"]', 'of = ["evened"]'))
+    rows = [row for row in alone.folder.read_measurements() if row.metric == "wer_change"]
+    assert [(row.status, row.reason) for row in rows] == [
+        ("unsupported", "the model as it was has not been measured on these utterances")
+    ]
+
+
 def test_known_cohorts_are_not_found_again_and_a_changed_scheme_is_refused(
     tmp_path: Path, corpus: Path, jobs: list[str]
 ) -> None:
