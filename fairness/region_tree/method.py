@@ -139,7 +139,6 @@ def _about(pruned: Pruned, options: Options, grown: Placed, judged: Placed) -> d
         "discover_speakers": len(grown.lat),
         "select_speakers": len(judged.lat),
         "leaves_grown": pruned.n_grown,
-        "leaves_one_se": pruned.n_one_se,
         "p_value": pruned.p_value,
     }
 

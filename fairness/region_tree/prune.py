@@ -1,4 +1,4 @@
-"""How much of a tree stands: weakest-link pruning on discover, one-standard-error rule and a test on select.
+"""How much of a tree stands: weakest-link pruning on discover, a test and the one-standard-error rule on select.
 
 A subtree's risk on select is the loss of its leaves' rates, as estimated on discover, over the select speakers. The
 loss of a speaker is linear in their counts, e a + n b, with coefficients of the leaf they live in; so a thousand
@@ -16,13 +16,16 @@ from earmark.fairness.region_tree.grow import Node
 from earmark.models._blocks.dividing import Bools, deals, gain, p_value
 
 
+PRIOR_SPEAKERS = 5.0
+"""A leaf's rate is drawn to the overall one by the weight of as many average speakers."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """The tree that stands, the leaves of the one that was grown and of the one-standard-error choice, and p."""
+    """The tree that stands, how many leaves the grown one had, and the p value of any cut at all."""
 
     tree: Node
     n_grown: int
-    n_one_se: int
     p_value: float | None
 
 
@@ -60,15 +63,16 @@ def _without(node: Node, falling: set[int]) -> Node:
 
 
 def leaf_rates(tree: Node, lat: Floats, lon: Floats) -> Floats:
-    """The rate (S,) of the leaf that each point lies in, drawn to the overall rate by the weight of one error.
+    """The rate (S,) of the leaf that each point lies in, (E + k W_all) / (N + k), k words of ``PRIOR_SPEAKERS``.
 
-    (E + 1) / (N + 1 / W_all): a leaf without errors would else make one error on select infinitely bad.
+    A leaf that was chosen for its extreme rate is less extreme elsewhere; and without the prior a leaf without errors
+    would make one error on select infinitely bad.
     """
-    overall = max(tree.errors, 1.0) / max(tree.words, 1.0)
-    rates = np.empty(len(lat))
+    prior = PRIOR_SPEAKERS * tree.words / tree.speakers
+    prior_errors, rates = prior * tree.errors / tree.words, np.empty(len(lat))
 
     def fill(node: Node, inside: Bools) -> None:
-        rates[inside] = (node.errors + 1.0) / (node.words + 1.0 / overall)
+        rates[inside] = (node.errors + prior_errors) / (node.words + prior)
         if node.sides:
             low = (lat if node.axis == "lat" else lon) < node.at
             fill(node.sides[0], inside & low)
@@ -84,34 +88,28 @@ def prune(
 ) -> Pruned:  # fmt: skip
     """The subtree that select speakers bear out; coordinates and counts (S,) are theirs.
 
-    First the one-standard-error rule: of all subtrees the smallest whose risk is within one standard error, by
-    speaker and paired, of the lowest. Then a test: of random deals of outcomes to places at most ``alpha`` may show a
-    subtree that beats the root as clearly (studentized, largest over all subtrees); otherwise the root alone stands.
+    First a test of the root against all subtrees with a cut: their gains over the root, studentized, the largest of
+    them against the largest in random deals of the select outcomes to the select places. Unless its p value is at most
+    ``alpha`` the root alone stands. Then the one-standard-error rule says which subtree with a cut it is to be.
     """
     found = subtrees(tree, risk)
-    n_grown = _n_leaves(tree)
-    if len(found) == 1 or len(lat) < 2:
-        return Pruned(found[-1], n_grown, 1, None)
-    rates = np.column_stack([leaf_rates(subtree, lat, lon) for subtree in found])
-    a, b = _coefficients(rates, risk)
-    chosen = one_se(errors[:, None] * a + words[:, None] * b)
-    n_one_se = _n_leaves(found[chosen])
-    if chosen == len(found) - 1:
-        return Pruned(found[-1], n_grown, 1, None)
-    columns = np.concatenate([a, b, a * a, 2 * a * b, b * b])[:, :-1]  # the root beats itself by nothing
-    observed = _largest_t(np.concatenate([errors, words, errors**2, errors * words, words**2])[None], columns)
-    by_chance = np.concatenate([
-        _largest_t(np.concatenate([e := errors[order], n := words[order], e * e, e * n, n * n], axis=1), columns)
-        for order in deals(len(lat), n_deals, rng)
-    ])  # fmt: skip
-    p = p_value(float(observed[0]), by_chance)
-    return Pruned(found[chosen] if p <= alpha else found[-1], n_grown, n_one_se, p)
+    n_grown = sum(not node.sides for node in tree.walk())
+    if n_grown == 1 or len(lat) < 2:
+        return Pruned(found[-1], n_grown, None)
+    a, b = _coefficients(np.column_stack([leaf_rates(subtree, lat, lon) for subtree in found]), risk)
+    a, b = a[:, :-1], b[:, :-1]  # the root gains nothing on itself
+    columns = np.concatenate([a, b, a * a, 2 * a * b, b * b])
+    observed = _largest_t(errors[None], words[None], columns)
+    by_chance = [_largest_t(errors[order], words[order], columns) for order in deals(len(lat), n_deals, rng)]
+    p = p_value(float(observed[0]), np.concatenate(by_chance))
+    chosen = one_se(errors[:, None] * a + words[:, None] * b) if p <= alpha else -1
+    return Pruned(found[chosen], n_grown, p)
 
 
 def one_se(gains: Floats) -> int:
     """The last column of gains over the root (S, K) that falls short of the best by at most one standard error.
 
-    Columns go from the largest tree to the root; the standard error is that of the sum of paired differences.
+    Columns go from the largest tree to the smallest; the standard error is that of the sum of paired differences.
     """
     totals = gains.sum(axis=0)
     best = int(np.flatnonzero(totals == totals.max())[-1])
@@ -128,14 +126,10 @@ def _coefficients(rates: Floats, risk: str) -> tuple[Floats, Floats]:
     return 2.0 * (rates - root), -(rates**2 - root**2)
 
 
-def _largest_t(counts: Floats, columns: Floats) -> Floats:
-    """Largest studentized gain (R,) over subtrees; counts (R, 5 S) are e, n, e^2, e n, n^2 of every speaker."""
-    n = counts.shape[1] // 5
-    total = counts[:, : 2 * n] @ columns[: 2 * n]
-    squares = counts[:, 2 * n :] @ columns[2 * n :]
+def _largest_t(errors: Floats, words: Floats, columns: Floats) -> Floats:
+    """Largest studentized gain (R,) over subtrees of counts (R, S); columns are those of e, n, e^2, e n and n^2."""
+    counts = np.concatenate([errors, words, errors**2, errors * words, words**2], axis=1)
+    n = errors.shape[1]
+    total, squares = counts[:, : 2 * n] @ columns[: 2 * n], counts[:, 2 * n :] @ columns[2 * n :]
     spread = np.sqrt(np.maximum(squares - total**2 / n, 1e-12))
     return np.asarray((total / spread).max(axis=1))
-
-
-def _n_leaves(tree: Node) -> int:
-    return sum(not node.sides for node in tree.walk())
