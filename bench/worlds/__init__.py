@@ -1,6 +1,6 @@
 """The error world: people, places, voices and error counts without audio, with known truths; how finders fare in it."""
 
-from earmark.bench.worlds.power import Fit, Outcome, measure, play, summarize
+from earmark.bench.worlds.power import Fit, Outcome, measure, play, random_groups, summarize
 from earmark.bench.worlds.world import GROUPS, SPLITS, Drawn, World, draw
 
 __all__ = [
@@ -13,5 +13,6 @@ __all__ = [
     "draw",
     "measure",
     "play",
+    "random_groups",
     "summarize",
 ]

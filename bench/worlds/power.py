@@ -8,6 +8,7 @@ cohorts of ten speakers and thirty errors are judged, as in every table.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -17,10 +18,10 @@ import numpy as np
 from earmark.bench.metrics.gaps import status_of
 from earmark.bench.metrics.resampling import Floats, Integers
 from earmark.bench.metrics.statistics import max_t
-from earmark.bench.worlds.world import SPLITS, Drawn, World, draw
+from earmark.bench.worlds.world import Drawn, World, draw
 
 if TYPE_CHECKING:
-    from earmark.bench.api import CohortScheme, Table
+    from earmark.bench.api import CohortScheme, Json, Table
 
 OUTCOMES = ("errors", "words")
 NORMAL_95 = 1.959963984540054
@@ -113,7 +114,9 @@ def judge(errors: Floats, words: Floats, cohorts: Sequence[str], *, seed: int, n
     The seam: whatever else is to judge cohorts in worlds takes the place of ``max_t`` here.
     """
     names = np.array(cohorts)
-    large = [c for c in sorted(set(cohorts)) if status_of(int((names == c).sum()), float(errors[names == c].sum())) == "ok"]
+    large = [
+        c for c in sorted(set(cohorts)) if status_of(int((names == c).sum()), float(errors[names == c].sum())) == "ok"
+    ]
     kept = np.isin(names, large)
     if len(large) < 2:
         return Flags()
@@ -148,17 +151,32 @@ def speaker_cohorts(scheme: CohortScheme, drawn: Drawn, split: str) -> list[str]
 def speaker_counts(drawn: Drawn, split: str) -> tuple[Floats, Floats]:
     """Errors and words (S,) of each speaker."""
     who = _speaker_of_row(drawn, split)
-    errors, words = (
-        np.bincount(who, weights=drawn.tables[split][name].to_numpy(), minlength=len(drawn.speakers[split]))
-        for name in OUTCOMES
-    )
-    return errors, words
+    errors, words = (drawn.tables[split][name].to_numpy().astype(np.float64) for name in OUTCOMES)
+    return np.bincount(who, errors).astype(np.float64), np.bincount(who, words).astype(np.float64)
 
 
 def _speaker_of_row(drawn: Drawn, split: str) -> Integers:
     """Rows are speaker by speaker, as many for each."""
     n_speakers = len(drawn.speakers[split])
     return np.repeat(np.arange(n_speakers), len(drawn.tables[split]) // n_speakers)
+
+
+@dataclass(frozen=True, slots=True)
+class _Dealt:
+    """A scheme that puts speakers into groups by a hash of their names: nothing can be true about them."""
+
+    n_groups: int
+
+    def assign(self, rows: Table) -> list[str]:
+        return [f"n{zlib.crc32(name.encode()) % self.n_groups}" for name in rows["speaker"].to_pylist()]
+
+    def to_json(self) -> Json:
+        return {"n_groups": self.n_groups}
+
+
+def random_groups(discover: Table, select: Table, *, seed: int) -> CohortScheme:  # noqa: ARG001 (nothing is found)
+    """A finder that finds nothing: four null groups, whatever the rows. Shows what the judging itself lets through."""
+    return _Dealt(4)
 
 
 # --- summaries ----------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -78,6 +78,10 @@ class World:
             raise InputError("a share, rate or effect out of range", where="world", fix="share in (0, 0.5), others > 0")
         if self.n_utterances < 1 or self.words < 1 or self.n_voices < 2 or self.dim < 2:
             raise InputError("too few utterances, words, voices or dimensions", where="world", fix="1, 1, 2, 2 or more")
+
+    def with_effects(self, effects: Mapping[str, float]) -> World:
+        """A world of the same shape in which these groups matter."""
+        return replace(self, effects=MappingProxyType(dict(effects)))
 
 
 @dataclass(frozen=True, slots=True)

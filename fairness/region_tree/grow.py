@@ -66,14 +66,16 @@ class _Points(NamedTuple):
 
 
 class _Cut(NamedTuple):
+    """A cut after the point ``last`` of the order along ``axis``."""
+
     gain: float
     axis: int
-    index: int
+    last: int
     at: float
 
 
 def grow(lat: Floats, lon: Floats, errors: Floats, words: Floats, *, criterion: str, floors: Floors) -> Node:
-    """The tree over S points, each with finite coordinates (S,) and counts (S,); ties go to the first cut of ``lat``."""
+    """The tree over S points, with finite coordinates (S,) and counts (S,); ties go to the first cut of ``lat``."""
     own, other = np.argsort(lat, kind="stable"), np.argsort(lon, kind="stable")
     points = _Points(lat, lon, errors, words).take(own), _Points(lon, lat, errors, words).take(other)
     return _grow(points, criterion, floors, 0)
@@ -82,7 +84,7 @@ def grow(lat: Floats, lon: Floats, errors: Floats, words: Floats, *, criterion: 
 def _grow(points: tuple[_Points, _Points], criterion: str, floors: Floors, depth: int) -> Node:
     errors, words = float(points[0].errors.sum()), float(points[0].words.sum())
     n = len(points[0].own)
-    if depth == floors.depth or n < 2 * floors.speakers or words < 2 * floors.words or not 0 < errors:
+    if depth == floors.depth or n < 2 * floors.speakers or words < 2 * floors.words or not errors > 0:
         return Node(errors, words, n)
     found = [_best_cut(axis, points[axis], errors, words, criterion, floors) for axis in (0, 1)]
     cut = max((cut for cut in found if cut is not None), key=lambda c: c.gain, default=None)
@@ -116,9 +118,8 @@ def _divide(points: tuple[_Points, _Points], cut: _Cut) -> tuple[tuple[_Points, 
     """The points below the cut and those from it on, each in both orders."""
     own, other = points[cut.axis], points[1 - cut.axis]
     is_low = other.other < cut.at
-    slices = slice(0, cut.index + 1), slice(cut.index + 1, None)
+    slices = slice(0, cut.last + 1), slice(cut.last + 1, None)
     low, high = (
-        (own.take(half), other.take(np.flatnonzero(mask)))
-        for half, mask in zip(slices, (is_low, ~is_low), strict=True)
+        (own.take(half), other.take(np.flatnonzero(mask))) for half, mask in zip(slices, (is_low, ~is_low), strict=True)
     )
     return (low, high) if cut.axis == 0 else (low[::-1], high[::-1])

@@ -15,7 +15,6 @@ from earmark.bench.metrics.resampling import Floats
 from earmark.fairness.region_tree.grow import Node
 from earmark.models._blocks.dividing import Bools, deals, gain, p_value
 
-
 PRIOR_SPEAKERS = 5.0
 """A leaf's rate is drawn to the overall one by the weight of as many average speakers."""
 

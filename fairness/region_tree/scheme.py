@@ -61,9 +61,7 @@ def _leaves(node: Node, box: Region) -> list[Region]:
         return [replace(box, rate=node.errors / node.words if node.words else 0.0)]
     low, high = box.lat if node.axis == "lat" else box.lon
     below, above = (low, node.at), (node.at, high)
-    boxes = (
-        replace(box, lat=bounds) if node.axis == "lat" else replace(box, lon=bounds) for bounds in (below, above)
-    )
+    boxes = (replace(box, lat=bounds) if node.axis == "lat" else replace(box, lon=bounds) for bounds in (below, above))
     return [leaf for side, inner in zip(node.sides, boxes, strict=True) for leaf in _leaves(side, inner)]
 
 

@@ -2,20 +2,21 @@
 
 Dheram et al., "Toward fairness in speech recognition: discovery and mitigation of performance disparities" (arXiv
 2207.11345), cluster speaker embeddings and compare the clusters by error rate. How many clusters there were is not
-known; here select speakers say so. README.md lists the choices. In reading order: options, the finder, names,
+known; here select speakers say so. README.md lists the choices. In reading order: options, the finder,
 :func:`build`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from earmark.bench.api import InputError, Json
-from earmark.bench.metrics.resampling import Floats, Integers
+from earmark.bench.metrics.resampling import Floats
+from earmark.fairness.voice_clusters.naming import describe, names_for
 from earmark.fairness.voice_clusters.scheme import ALL_VOICES, NAME, VoiceScheme
 from earmark.fairness.voice_clusters.vectors import embeddings, k_means, nearest, stability, voices
 from earmark.models._blocks.checks import in_range, read_options
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 STABLE = 0.5
 """Adjusted Rand index below which clusters get no names."""
 DESCRIBED_BY = ("snr_db", "duration_s")
-TELLING = 0.5
-"""Standardized mean difference from which a column is told in a cluster's name."""
 REPEATS = 5
 """Clusterings with other seeds, and of halves of the speakers, that stability is taken from."""
 
@@ -71,11 +70,9 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A number of clusters that was tried: centroids, discover clusters by rank, and the contrast on select."""
+    """A number of clusters that was tried: centroids by discover rank, and the first one's contrast on select."""
 
     centroids: Floats
-    ranked: Integers
-    rates: Floats
     t: float
     p_value: float
 
@@ -131,14 +128,13 @@ class VoiceClusters:
         most = min(self.options.k_max, len(learned.vectors) // max(self.options.min_speakers, 1))
         most = min(most, len(np.unique(learned.vectors, axis=0))) if most > 1 else most
         found = [k_means(learned.vectors, k, restarts=self.options.restarts, rng=rng) for k in range(2, most + 1)]
-        ranks = [rank(learned, centroids, self.options.min_speakers) for centroids in found]
-        usable = [(c, *r) for c, r in zip(found, ranks, strict=True) if r is not None]
-        if not usable:
+        ranked = [r for c in found if (r := rank(learned, c, self.options.min_speakers)) is not None]
+        if not ranked:
             return []
-        bottoms = np.stack([nearest(judged.vectors, centroids) == ranked[0] for centroids, ranked, _ in usable])
+        bottoms = np.stack([nearest(judged.vectors, centroids) == 0 for centroids in ranked])
         observed = contrasts(bottoms, judged.errors, judged.words)
         chance = largest_by_chance(bottoms, judged.errors, judged.words, n_deals=self.options.n_deals, rng=rng)
-        return [Candidate(*u, float(t), p_value(t, chance)) for u, t in zip(usable, observed, strict=True)]
+        return [Candidate(c, float(t), p_value(t, chance)) for c, t in zip(ranked, observed, strict=True)]
 
     def _scheme(
         self, best: Candidate, learned: Heard, about: dict[str, Json], said: list[str], rng: Generator
@@ -147,7 +143,7 @@ class VoiceClusters:
             learned.vectors, best.centroids, restarts=self.options.restarts, times=REPEATS, rng=rng
         )
         stable = min(seeds, halves) >= STABLE
-        centroids = best.centroids[best.ranked] if stable else best.centroids[np.lexsort(best.centroids.T[::-1])]
+        centroids = best.centroids if stable else best.centroids[np.lexsort(best.centroids.T[::-1])]
         clusters = nearest(learned.vectors, centroids)
         differences = [describe(learned.described, clusters == i) for i in range(len(centroids))]
         if not stable:
@@ -174,56 +170,17 @@ def heard(speakers: Speakers, rows: Table) -> Heard:
     return Heard(vectors, speakers.errors[who], speakers.words[who], described)
 
 
-def rank(learned: Heard, centroids: Floats, min_speakers: int) -> tuple[Integers, Floats] | None:
-    """Clusters from the highest discover rate to the lowest, small ones last, and the rates by cluster.
+def rank(learned: Heard, centroids: Floats, min_speakers: int) -> Floats | None:
+    """The centroids from the highest discover rate to the lowest, clusters that are too small last.
 
-    None where fewer than one is large enough, or that one has no errors.
+    None where none is large enough, or nobody in the first has an error.
     """
     k, cluster = len(centroids), nearest(learned.vectors, centroids)
     errors, words = (np.bincount(cluster, weights=v, minlength=k) for v in (learned.errors, learned.words))
     large = np.bincount(cluster, minlength=k) >= min_speakers
     rates = errors / np.maximum(words, 1.0)
     order = np.lexsort((np.arange(k), -rates, ~large))
-    return (order, rates) if large[order[0]] and rates[order[0]] > 0 else None
-
-
-# --- names --------------------------------------------------------------------------------------------------------
-
-
-def describe(described: Mapping[str, Floats], inside: np.ndarray) -> dict[str, float]:
-    """Standardized mean difference of each column between the speakers inside and the others, where there is one."""
-    found = {}
-    for name, values in described.items():
-        known = np.isfinite(values)
-        a, b = values[known & inside], values[known & ~inside]
-        spread = np.sqrt((a.var(ddof=1) + b.var(ddof=1)) / 2) if min(len(a), len(b)) > 1 else 0.0
-        if spread > 0:
-            found[name] = round(float((a.mean() - b.mean()) / spread), 4)
-    return found
-
-
-def names_for(differences: Sequence[Mapping[str, float]], stable: bool) -> tuple[str, ...]:
-    """v1, the highest rate on discover, to vk, with what tells each most; neutral letters for unstable clusters.
-
-    >>> names_for([{"snr_db": -1.2, "duration_s": 0.1}, {}], stable=True)
-    ('v1: snr_db low', 'v2')
-    >>> names_for([{"snr_db": -1.2}, {}], stable=False)
-    ('unstable a', 'unstable b')
-    """
-    if not stable:
-        return tuple(f"unstable {_letters(i)}" for i in range(len(differences)))
-    return tuple(f"v{i}{_telling(found)}" for i, found in enumerate(differences, 1))
-
-
-def _telling(differences: Mapping[str, float]) -> str:
-    name = max(differences, key=lambda n: abs(differences[n]), default=None)
-    if name is None or abs(differences[name]) < TELLING:
-        return ""
-    return f": {name} {'high' if differences[name] > 0 else 'low'}"
-
-
-def _letters(i: int) -> str:
-    return chr(ord("a") + i) if i < 26 else _letters(i // 26 - 1) + chr(ord("a") + i % 26)
+    return centroids[order] if large[order[0]] and rates[order[0]] > 0 else None
 
 
 def _speaker_means(speakers: Speakers, values: Floats) -> Floats:

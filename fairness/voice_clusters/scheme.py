@@ -23,7 +23,7 @@ ALL_VOICES = "all voices"
 
 @dataclass(frozen=True, slots=True)
 class VoiceScheme:
-    """A :class:`earmark.bench.api.CohortScheme`: names and centroids (k, D) of the clusters, and how they were found."""
+    """A :class:`earmark.bench.api.CohortScheme`: names and centroids (k, D), and how they were found."""
 
     names: tuple[str, ...]
     centroids: Floats

@@ -61,8 +61,8 @@ def voices(speakers: Speakers, vectors: Floats, at: Integers) -> tuple[Floats, I
     who = speakers.row_speaker[at][named]
     if not len(who):
         return vectors[:0], who
-    ones = np.ones(len(who))
-    sums = csr_array((ones, (who, np.arange(len(who)))), shape=(len(speakers.names), len(who))) @ vectors[named]
+    cells = (np.ones(len(who)), (who, np.arange(len(who))))
+    sums: Floats = np.asarray(csr_array(cells, shape=(len(speakers.names), len(who))) @ vectors[named])
     heard = np.flatnonzero(np.linalg.norm(sums, axis=1) > 0)
     return unit(sums[heard]), heard
 

@@ -59,9 +59,10 @@ def largest_by_chance(
     members: Bools, errors: Floats, words: Floats, *, n_deals: int, rng: np.random.Generator
 ) -> Floats:
     """The largest contrast (n_deals,) of K cohorts (K, S) when the outcomes are dealt to the speakers at random."""
-    found = []
-    for order in deals(len(errors), n_deals, rng):
-        found.append(np.max([contrasts(cohort[order], errors, words) for cohort in members], axis=0))
+    found = [
+        np.max([contrasts(cohort[order], errors, words) for cohort in members], axis=0)
+        for order in deals(len(errors), n_deals, rng)
+    ]
     return np.concatenate(found)
 
 

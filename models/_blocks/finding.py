@@ -53,8 +53,8 @@ def read_speakers(rows: Table, split: str, *, plugin: str) -> Speakers:
         raise InputError("a count of errors is negative", where=plugin, fix="give counts")
     who, names = codes(rows, "speaker", plugin=plugin)
     known = who >= 0
-    sums = (np.bincount(who[known], weights=v[known], minlength=len(names)) for v in (errors, words))
-    return Speakers(names, *(s.astype(np.float64) for s in sums), who, words)
+    summed = [np.bincount(who[known], v[known], len(names)).astype(np.float64) for v in (errors, words)]
+    return Speakers(names, summed[0], summed[1], who, words)
 
 
 def read_splits(discover: Table, select: Table, *, plugin: str) -> tuple[Speakers, Speakers]:
