@@ -94,14 +94,17 @@ class Drawn:
 
 
 def draw(world: World, seed: int) -> Drawn:
-    """The world of this seed. Tables have the columns that cohort finders see; errors are planted by ``effects``."""
-    rng = np.random.default_rng(seed)
+    """The world of this seed. Tables have the columns that cohort finders see.
+
+    Errors have a generator of their own: worlds that differ in ``effects`` alone have the same people and words.
+    """
+    rng, error_rng = np.random.default_rng(seed).spawn(2)
     plan = _Plan.draw(world, rng)
     tables, speakers, members = {}, {}, {}
     for split in SPLITS:
         people = _people(world, plan, world.n_speakers[split], rng)
         names = tuple(f"{split}-{i:05d}" for i in range(world.n_speakers[split]))
-        tables[split] = _rows(world, people, names, split, rng)
+        tables[split] = _rows(world, people, names, split, rng, error_rng)
         speakers[split], members[split] = names, people.members
     return Drawn(tables, speakers, members)
 
@@ -189,7 +192,9 @@ def _area_of(places: Floats) -> Integers:
 AREA_CODES = tuple("".join("abcd"[i // 4**d % 4] for d in reversed(range(_DEPTH))) for i in range(4**_DEPTH))
 
 
-def _rows(world: World, people: _People, names: tuple[str, ...], split: str, rng: Generator) -> Table:
+def _rows(
+    world: World, people: _People, names: tuple[str, ...], split: str, rng: Generator, error_rng: Generator
+) -> Table:
     """The utterances of a split, n = S times ``n_utterances``, speaker by speaker."""
     who = np.repeat(np.arange(len(names)), world.n_utterances)
     n = len(who)
@@ -205,7 +210,7 @@ def _rows(world: World, people: _People, names: tuple[str, ...], split: str, rng
             "utterance_id": [f"{split}-{i}" for i in range(n)],
             "speaker": speaker,
             "split": pa.DictionaryArray.from_arrays(np.zeros(n, dtype=np.int32), [split]).cast(pa.string()),
-            "errors": _errors(world, people, who, words, rng),
+            "errors": _errors(world, people, who, words, error_rng),
             "words": words,
             "lat": (lat0 + (lat1 - lat0) * people.places[:, 0])[who],
             "lon": (lon0 + (lon1 - lon0) * people.places[:, 1])[who],

@@ -45,14 +45,14 @@ def deals(n: int, n_deals: int, rng: np.random.Generator) -> Iterator[Integers]:
 def contrasts(members: Bools, errors: Floats, words: Floats) -> Floats:
     """Studentized difference (R,) between the rate of ``members`` (R, S) and that of the others.
 
-    (W_in - W_out) / sqrt(SE_in^2 + SE_out^2) with the linearized standard errors of ratios; minus infinity where
-    either side has no words or nothing varies.
+    (W_in - W_out) / sqrt(SE_in^2 + SE_out^2) with the linearized standard errors of ratios. Infinite where the rates
+    differ and nothing varies within the sides; minus infinity where either side has no words, or nothing differs.
     """
     inside = weighted_rates(members.astype(np.float64), errors, words)
     outside = weighted_rates((~members).astype(np.float64), errors, words)
     with np.errstate(divide="ignore", invalid="ignore"):
         t = (inside.rates - outside.rates) / np.hypot(inside.standard_errors, outside.standard_errors)
-    return np.where(np.isfinite(t), t, -np.inf)
+    return np.where(np.isnan(t), -np.inf, t)
 
 
 def largest_by_chance(
