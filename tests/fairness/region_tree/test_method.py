@@ -160,3 +160,13 @@ def test_bad_options_are_refused(options: dict[str, Json], says: str) -> None:
 def test_what_is_no_scheme_is_refused(scheme: Json) -> None:
     with pytest.raises(InputError, match="scheme"):
         build(options={}).load(scheme)
+
+
+@pytest.mark.slow
+def test_a_null_world_gives_one_region_in_95_percent_of_200_draws() -> None:
+    world, finder = World(), build(options={})
+    whole = 0
+    for seed in range(200):
+        tables = draw(world, seed).tables
+        whole += len(finder.fit(tables["discover"], tables["select"], seed=seed).regions) == 1
+    assert whole >= 190
