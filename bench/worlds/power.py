@@ -2,7 +2,7 @@
 
 A draw is a whole study: cohorts are found on discover and select, ranked on discover, and judged on the measure
 speakers, whom the finder never saw. Judged means the simultaneous test of all cohorts against the overall rate
-(:func:`earmark.bench.metrics.statistics.max_t`); what each cohort alone would show is counted beside it. Only
+(:func:`earmark.bench.metrics.simultaneous.max_t`); what each cohort alone would show is counted beside it. Only
 cohorts of ten speakers and thirty errors are judged, as in every table.
 """
 
@@ -17,7 +17,7 @@ import numpy as np
 
 from earmark.bench.metrics.gaps import status_of
 from earmark.bench.metrics.resampling import Floats, Integers
-from earmark.bench.metrics.statistics import max_t
+from earmark.bench.metrics.simultaneous import max_t
 from earmark.bench.worlds.world import Drawn, World, draw
 
 if TYPE_CHECKING:
