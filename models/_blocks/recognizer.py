@@ -238,8 +238,8 @@ class Transducer(nn.Module):
     def loss(self, batch: Batch, progress: Progress) -> Losses:
         """The transducer loss; beside it a CTC loss (Graves et al. 2006), and a cross entropy where words have times.
 
-        These two teach the encoder without the predictor, and the last is at first the only one of recordings whose
-        words have times: see ``alignment``.
+        These two teach the encoder without the predictor, and a training begins with them: with the last where words
+        have times (see ``alignment``), with CTC where they have none.
         All are means over labels, so that long recordings don't drown short ones.
         """
         encoded, lengths = self._encode_masked(batch)
@@ -247,12 +247,12 @@ class Transducer(nn.Module):
         shown = self._shown(encoded, batch.aligned if first is None else first)
         if first is None:
             terms, items = self._said(encoded, batch.targets, lengths, batch.n_targets)
-            return Losses({**terms, **shown}, items)
+            return Losses({**terms, **self._spelled(encoded, batch.targets, lengths, batch.n_targets), **shown}, items)
         rest = (first == IGNORED).all(dim=1)  # nobody knows when their words were spoken
         if not bool(rest.any()):
             return Losses(shown)
-        terms, _ = self._said(encoded[rest], batch.targets[rest], lengths[rest], batch.n_targets[rest])
-        return Losses({**terms, **shown})
+        untimed = encoded[rest], batch.targets[rest], lengths[rest], batch.n_targets[rest]
+        return Losses({**(self._spelled(*untimed) or self._said(*untimed)[0]), **shown})
 
     def log_likelihood(self, batch: Batch) -> Tensor:
         """log P(y|x) of each recording, summed over all alignments and neither masked nor per label: (B,)."""
@@ -263,15 +263,18 @@ class Transducer(nn.Module):
     def _said(
         self, encoded: Tensor, targets: Tensor, lengths: Tensor, n_targets: Tensor
     ) -> tuple[dict[str, Tensor], Tensor]:
-        """The transducer loss and the CTC loss of (B, T, J) encoded frames, and the former of each recording, (B,)."""
+        """The transducer loss of (B, T, J) encoded frames: per label, and of each recording, (B,)."""
         logits = self.joint(encoded, self.predictor(targets))
         losses = transducer.transducer_loss(logits, targets, lengths, n_targets, fastemit=self.sizes.fastemit)
-        n_labels = n_targets.sum().clamp(min=1)
-        terms = {"transducer": losses.sum() / n_labels}
-        if self.aligner is not None and self.sizes.ctc > 0:
-            alone = transducer.ctc_loss(self.aligner(encoded), targets, lengths, n_targets)
-            terms["ctc"] = self.sizes.ctc * alone.sum() / n_labels
-        return terms, (losses / n_targets.clamp(min=1)).detach()
+        term = losses.sum() / n_targets.sum().clamp(min=1)
+        return {"transducer": term}, (losses / n_targets.clamp(min=1)).detach()
+
+    def _spelled(self, encoded: Tensor, targets: Tensor, lengths: Tensor, n_targets: Tensor) -> dict[str, Tensor]:
+        """The CTC loss of (B, T, J) encoded frames, per label; nothing where the model has none."""
+        if self.aligner is None or self.sizes.ctc == 0:
+            return {}
+        losses = transducer.ctc_loss(self.aligner(encoded), targets, lengths, n_targets)
+        return {"ctc": self.sizes.ctc * losses.sum() / n_targets.sum().clamp(min=1)}
 
     def _encode_masked(self, batch: Batch) -> tuple[Tensor, Tensor]:
         frames, lengths = self.front(batch.samples, batch.n_samples)
@@ -282,18 +285,14 @@ class Transducer(nn.Module):
         return self._encode_frames(frames, lengths, batch.conditions), lengths
 
     def _first_labels(self, batch: Batch, progress: Progress) -> Tensor | None:
-        """What is shown while a training begins, and nothing else is asked of recordings with labels in it.
-
-        Never again once it has begun, and never outside training. None where no recording has a label.
-        """
+        """What is shown while a training begins; never again once it has begun, and never outside training."""
         if not self.training:
             return None
         if not self.begun and progress.step >= BEGINNING * progress.n_steps:
             self.begun.fill_(True)
         if self.begun or batch.aligned is None or batch.flat is None:
             return None
-        labels = torch.maximum(batch.aligned, batch.flat)  # no recording has both
-        return labels if bool((labels != IGNORED).any()) else None
+        return torch.maximum(batch.aligned, batch.flat)  # no recording has both
 
     def _shown(self, encoded: Tensor, labels: Tensor | None) -> dict[str, Tensor]:
         """What the encoder's own labels lack on frames whose label is known, and the joint's if nothing had been said.

@@ -98,7 +98,7 @@ def go(tmp_path: Path, corpus: Path, text: str = SUITE, **changes: Any) -> run.O
     path.write_text(text, encoding="utf-8")
     base: dict[str, Any] = {
         "suite": str(path), "corpus": str(corpus), "results": tmp_path / "results", "quiet": True,
-        "plugin_files": (PLUGINS / "honest.py", PLUGINS / "fair.py", Path(tones.__file__)),
+        "plugin_files": (PLUGINS / "honest.py", Path(__file__).parents[1] / "fair.py", Path(tones.__file__)),
     }  # fmt: skip
     return run.run_suite(Request(**(base | changes)), lambda _line: None)
 
