@@ -2,8 +2,7 @@
 
 Dheram et al., "Toward fairness in speech recognition: discovery and mitigation of performance disparities" (arXiv
 2207.11345), link users' ZIP codes to census attributes and compare cohorts of areas. README.md lists the choices made
-here. In reading order: options, a partition that was found, the finder,
-:func:`build`.
+here. In reading order: options, a partition that was found, the finder, :func:`build`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Regions of a map by word error rate: a tree grown on discover and pruned on select.
 
-The idea is that of Dheram et al., "Mitigating geographic disparities in speech recognition" (arXiv 2207.07850): a
-clustering of users' places by error rate. The paper's criterion, depth and leaf sizes are not known; README.md lists
-what was chosen here. In reading order: options, the finder, :func:`build`.
+The idea is that of Trinh et al., "Reducing geographic disparities in automatic speech recognition via elastic weight
+consolidation" (arXiv 2207.07850): a clustering of users' places by error rate. The paper's criterion, depth and leaf
+sizes are not known; README.md lists what was chosen here. In reading order: options, the finder, :func:`build`.
 """
 
 from __future__ import annotations

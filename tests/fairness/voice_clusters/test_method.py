@@ -27,7 +27,7 @@ def planted() -> object:
 
 
 def test_the_planted_kind_of_voice_is_the_first_cluster(planted: object) -> None:
-    scheme = finder().fit(planted.tables["discover"], planted.tables["select"], seed=0)  # type: ignore[attr-defined]
+    scheme = finder(k_max=4, restarts=4).fit(planted.tables["discover"], planted.tables["select"], seed=0)  # type: ignore[attr-defined]
     cohorts = scheme.assign(planted.tables["measure"])  # type: ignore[attr-defined]
     hard = np.array([c.startswith("v1") for c in cohorts[:: PLANTED.n_utterances]])
     truth = planted.members["measure"]["voice"]  # type: ignore[attr-defined]
