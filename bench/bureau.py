@@ -134,7 +134,7 @@ class Bureau:
         return finding.corpus, self.prepared.corpora[finding.corpus]
 
     def _vectors(self, finding: Finding, asked: str, corpus: Corpus) -> outcomes.Vectors:
-        """Embeddings of every recording by the embedder that the suite names; kept in the cache."""
+        """For every recording the mean embedding of its speaker, by the embedder that the suite names."""
         if finding.embedder is None:
             return {}
         key = digest([self.prepared.plugin_digests[finding.embedder], corpus.fingerprint])
@@ -146,7 +146,8 @@ class Bureau:
                     run({"embed": finding.embedder, "corpus": asked})
                     shutil.move(folder / "vectors.parquet", path)
         table = pq.read_table(path)
-        return dict(zip(table["utterance_id"].to_pylist(), table["embedding"].to_pylist(), strict=True))
+        found = dict(zip(table["utterance_id"].to_pylist(), table["embedding"].to_pylist(), strict=True))
+        return outcomes.by_voice(corpus, found)
 
     def _assigned(self, finding: Finding, table: Table) -> Mapping[str, str]:
         with self._worker(finding) as (run, folder):

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from earmark.bench.api import Corpus, Table
-from earmark.bench.corpora.schema import metadata
+from earmark.bench.corpora.schema import column, metadata
 from earmark.bench.metrics.normalize import normalize
 from earmark.bench.metrics.words import score_many
 from earmark.bench.tables import read_table
@@ -44,6 +45,16 @@ def without_outcomes(corpus: Corpus, splits: Sequence[str], vectors: Vectors) ->
     """All utterances of some splits as a scheme may see them: the outcome columns aren't there."""
     rows = [row for row in _plain(corpus) if row["split"] in splits]
     return _table(corpus, rows, vectors, {}).drop_columns([*OUTCOMES])
+
+
+def by_voice(corpus: Corpus, vectors: Vectors) -> dict[str, list[float]]:
+    """By utterance id, the mean embedding of all recordings of its speaker; its own where no speaker is named."""
+    speakers = dict(zip(column(corpus, "id"), column(corpus, "speaker"), strict=True))
+    mine: dict[str, list[Sequence[float]]] = {}
+    for name, vector in vectors.items():
+        mine.setdefault(speakers[name] or f"utterance {name}", []).append(vector)
+    means = {voice: np.mean(found, axis=0).tolist() for voice, found in mine.items()}
+    return {name: means[speakers[name] or f"utterance {name}"] for name in vectors}
 
 
 def _plain(corpus: Corpus) -> list[dict[str, Any]]:
