@@ -114,6 +114,7 @@ class Bureau:
             digest=scheme_digest(finding.finder, scheme),
             ranking=rank_rows(cohort_rates(sums, labels, n_replicates=2, seed=0)),
             n_select={name: chosen.count(name) for name in sorted(set(chosen))},
+            picture=outcomes.in_a_plane(discover, assigned["discover"]) if finding.embedder else (),
         )
 
     def _tables(self, finding: Finding) -> dict[str, Table]:
@@ -167,6 +168,7 @@ class Bureau:
             "embedder": finding.embedder, "json": frozen.scheme, "frozen_at": _written(finding.scheme_key),
             "reference_cell": finding.discover, "select_cell": finding.select,
             "ranking": frozen.to_json()["ranking"], "pair": list(frozen.pair or ()),
+            "picture": [list(dot) for dot in frozen.picture],
         }  # fmt: skip
         ranked = ", ".join(f"{r.cohort} {100 * r.wer:.1f} %" for r in frozen.ranking if r.wer is not None)
         self.say(f"cohorts {finding.name} (seed {finding.seed}): {ranked}; frozen as {frozen.digest}")

@@ -42,6 +42,8 @@ class Frozen:
     ranking: tuple[Rank, ...]
     n_select: Mapping[str, int]
     """Speakers of each cohort on select."""
+    picture: tuple[tuple[float, float, str], ...] = ()
+    """Discover speakers in a plane, with their cohorts, where they were divided by their voices."""
 
     @property
     def ranked(self) -> list[str]:
@@ -86,7 +88,8 @@ def read_frozen(scheme_key: str) -> Frozen | None:
         return None
     try:
         told = json.loads(path.read_text(encoding="utf-8"))
-        frozen = Frozen(**{**told, "ranking": tuple(Rank(**rank) for rank in told["ranking"])})
+        picture = tuple((x, y, cohort) for x, y, cohort in told["picture"])
+        frozen = Frozen(**{**told, "ranking": tuple(Rank(**rank) for rank in told["ranking"]), "picture": picture})
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise InputError("it can't be read", where=f"scheme {scheme_key}", fix="delete its folder") from error
     if scheme_digest(frozen.finder, frozen.scheme) != frozen.digest:

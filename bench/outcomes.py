@@ -57,6 +57,23 @@ def by_voice(corpus: Corpus, vectors: Vectors) -> dict[str, list[float]]:
     return {name: means[speakers[name] or f"utterance {name}"] for name in vectors}
 
 
+def in_a_plane(rows: Table, cohort_of: Mapping[str, str]) -> tuple[tuple[float, float, str], ...]:
+    """Every speaker with an embedding at its first two principal components, rounded, with its cohort; by name."""
+    voices = {row["speaker"]: row["embedding"] for row in rows.select(["speaker", "embedding"]).to_pylist()}
+    names = sorted(name for name, vector in voices.items() if name in cohort_of and vector)
+    if len(names) < 3:
+        return ()
+    found = np.array([voices[name] for name in names], dtype=np.float64)
+    found /= np.linalg.norm(found, axis=1, keepdims=True).clip(min=1e-12)
+    centered = found - found.mean(axis=0)
+    _, _, directions = np.linalg.svd(centered, full_matrices=False)
+    signs = np.sign(directions[np.arange(len(directions)), np.abs(directions).argmax(axis=1)])
+    places = centered @ (directions[:2] * signs[:2, None]).T
+    return tuple(
+        (round(float(x), 4), round(float(y), 4), cohort_of[n]) for n, (x, y) in zip(names, places, strict=True)
+    )
+
+
 def _plain(corpus: Corpus) -> list[dict[str, Any]]:
     """The rows without their audio, in order of id."""
     kept = [name for name in corpus.rows.column_names if name not in ("audio", "words", "segments")]

@@ -49,7 +49,7 @@ def tradeoff(group: Group) -> str | None:
     if named:
         name = base.mark_text(align="left", dx=8, dy=-8, fontSize=12)
         layers.append(name.encode(x=x, y=y, text="label:N", color=alt.value(INK)))
-    return _svg(alt.layer(*layers).properties(width=520, height=280))
+    return drawn_svg(alt.layer(*layers).properties(width=520, height=280))
 
 
 def cohort_dots(group: Group, scheme: str) -> str | None:
@@ -80,7 +80,7 @@ def cohort_dots(group: Group, scheme: str) -> str | None:
         base.mark_rule(strokeWidth=2).encode(x=alt.X("x_low:Q"), x2="x_high:Q"),
         base.mark_point(filled=True, size=60).encode(x=x),
     )
-    return _svg(chart.properties(width=480, height=alt.Step(max(26, 14 * n_labels), **{"for": "position"})))
+    return drawn_svg(chart.properties(width=480, height=alt.Step(max(26, 14 * n_labels), **{"for": "position"})))
 
 
 def _dot(group: Group, view: CellView, x: Measurement, y: Measurement) -> dict[str, Any]:
@@ -117,7 +117,8 @@ def _color(field: str, *, legend: bool = False) -> Any:
     return alt.Color(f"{field}:N", scale=alt.Scale(range=list(PALETTE)), legend=shown)
 
 
-def _svg(chart: Any) -> str:
+def drawn_svg(chart: Any) -> str:
+    """A chart in the look of the page."""
     import vl_convert
 
     font = "system-ui, sans-serif"

@@ -18,9 +18,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from earmark import __version__
-from earmark.bench import formatting, report
+from earmark.bench import formatting, ledgers, report
 from earmark.bench.api import InputError
-from earmark.bench.board import charts
+from earmark.bench.board import charts, maps
 from earmark.bench.report import CellView, Group, RunView
 from earmark.bench.rows import Measurement, Run
 from earmark.bench.store import RunFolder, run_folders, write_text
@@ -107,8 +107,9 @@ def _environment() -> Environment:
     }  # fmt: skip
     environment.globals |= {
         "axis_title": report.axis_title, "axis_text": report.axis_text, "tradeoff": _drawn(charts.tradeoff),
-        "cohort_dots": _drawn(charts.cohort_dots), "gap_bar": gap_bar, "gap_text": report.gap_text, "tasks": _TASKS,
-        "scheme_names": scheme_names, "cohort_rows": cohort_rows,
+        "cohort_dots": _drawn(charts.cohort_dots), "region_map": _drawn(maps.region_map),
+        "voice_dots": _drawn(maps.voice_dots), "ledger": lambda group: [*ledgers.entries(group)], "gap_bar": gap_bar,
+        "gap_text": report.gap_text, "tasks": _TASKS, "scheme_names": scheme_names, "cohort_rows": cohort_rows,
     }  # fmt: skip
     return environment
 

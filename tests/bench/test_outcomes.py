@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 
+import pyarrow as pa
 import pytest
 
 from earmark.bench.api import Corpus
 from earmark.bench.corpora.schema import to_dataset, withheld, without_withheld
-from earmark.bench.outcomes import OUTCOMES, by_voice, with_outcomes, without_outcomes
+from earmark.bench.outcomes import OUTCOMES, by_voice, in_a_plane, with_outcomes, without_outcomes
 
 
 def corpus() -> Corpus:
@@ -40,6 +41,18 @@ def test_a_speaker_has_one_voice() -> None:
     assert means == {"u1": [0.5, 0.5], "u2": [0.5, 0.5], "u3": [5.0, 5.0]}
     table = with_outcomes(corpus(), {"u1": (0, 1)}, means)
     assert table["embedding"].to_pylist() == [[0.5, 0.5]]
+
+
+def test_speakers_lie_apart_where_their_voices_differ() -> None:
+    """Two groups along one direction, whatever the scale of an embedding; nobody without one."""
+    voices = {"a": [1.0, 0.1, 0.0], "b": [2.0, 0.0, 0.1], "c": [0.1, 3.0, 0.0], "d": [0.0, 1.0, 0.1], "e": None}
+    rows = pa.table({"speaker": [*voices] * 2, "embedding": [*voices.values()] * 2})
+    dots = in_a_plane(rows, dict.fromkeys("abcd", "x"))
+    assert len(dots) == 4
+    first = [x for x, _, _ in dots]
+    assert abs(first[0] - first[1]) < 0.2 < 0.8 < abs(first[0] - first[2])
+    assert first[0] * first[2] < 0
+    assert in_a_plane(rows.slice(0, 2), dict.fromkeys("ab", "x")) == ()
 
 
 def test_withheld_splits_are_not_loaded_and_come_back() -> None:
