@@ -114,8 +114,9 @@ def _map(boxes: list[dict[str, Any]], lon: Bounds, lat: Bounds) -> Any:
         outline = alt.Chart(alt.InlineData(values=lines)).mark_line(color=INK, strokeWidth=0.8, opacity=0.6, clip=True)
         layers.append(outline.encode(x="lon:Q", y="lat:Q", detail="ring:N", order="step:Q"))
     for field, shift, size in (("name", -14, 13), ("said", 2, 12), ("n", 16, 11)):
-        text = base.mark_text(color="#1a1a1a", dy=shift, fontSize=size)
-        layers.append(text.encode(x="lon:Q", y="lat:Q", text=f"{field}:N"))
+        ink = alt.condition("isValid(datum.wer)", alt.value("#1a1a1a"), alt.value(INK))
+        text = base.mark_text(dy=shift, fontSize=size).encode(x="lon:Q", y="lat:Q", text=f"{field}:N", color=ink)
+        layers.append(text)
     stretch = max(0.35, min(1.0, (lat[1] - lat[0]) / (lon[1] - lon[0])))
     return alt.layer(*layers).properties(width=560, height=round(560 * stretch))
 
