@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from earmark.bench.api import InputError, ModelSpec
+from earmark.bench.references import check_references
 from earmark.bench.registry import unknown
 
 Pacing = Literal["virtual", "real"]
@@ -186,7 +187,7 @@ def parse_suite(data: Mapping[str, Any], where: str) -> Suite:
         suite = Suite.model_validate(data)
     except ValidationError as error:
         raise InputError("\n".join(_explain(error)), where=where) from error
-    _check_references(suite, where)
+    check_references(suite, where)
     return suite
 
 
@@ -261,49 +262,6 @@ def _keys_at(location: tuple[int | str, ...]) -> list[str]:
     named = [part for part in location if isinstance(part, str)]
     block = blocks[named[-1]] if named else Suite
     return [field.alias or name for name, field in block.model_fields.items()]
-
-
-def _check_references(suite: Suite, where: str) -> None:
-    for block in suite.train:
-        if (block.corpus is None) != (block.steps is None):
-            lacking = "corpus" if block.corpus is None else "steps"
-            raise InputError(f"train block {block.id!r} has no {lacking}", where=where, fix="give both, or neither")
-        if block.corpus is not None and block.vocabulary is not None:
-            what = f"train block {block.id!r} learns its vocabulary from its corpus"
-            raise InputError(what, where=where, fix="leave out vocabulary")
-    ids = [*(block.id for block in suite.train), *(block.id for block in suite.repair)]
-    every = [*ids, *(block.id for block in suite.cohorts)]
-    repeated = sorted({i for i in every if every.count(i) > 1})
-    if repeated:
-        raise InputError(f"two blocks have the id {repeated[0]!r}", where=where, fix="give each block its own id")
-    for wanted in (name for block in suite.measure for name in block.of):
-        _must_be("measure.of", wanted, ids, where)
-    for cohorts in suite.cohorts:
-        _must_be(f"cohorts {cohorts.id!r}: reference", cohorts.reference.train, [b.id for b in suite.train], where)
-        trained = next(block for block in suite.train if block.id == cohorts.reference.train)
-        _must_be(f"cohorts {cohorts.id!r}: reference.plugin", cohorts.reference.plugin, trained.plugins, where)
-    for repair in suite.repair:
-        _check_repair(suite, repair, where)
-
-
-def _check_repair(suite: Suite, repair: Repair, where: str) -> None:
-    at = f"repair {repair.id!r}"
-    trained = {block.id: block for block in suite.train if block.corpus}
-    _must_be(f"{at}: of", repair.of, [*trained], where)
-    _must_be(f"{at}: cohorts", repair.cohorts, [block.id for block in suite.cohorts], where)
-    for name in repair.plugins:
-        _must_be(f"{at}: plugins", name, trained[repair.of].plugins, where)
-    values = repair.options.get(repair.choose) if repair.choose else None
-    if repair.choose and (not isinstance(values, list) or len(values) < 2):
-        what = f"{at}: choose names {repair.choose!r}, of which there is no choice"
-        raise InputError(what, where=where, fix=f"write with = {{ {repair.choose} = [..., ...] }}")
-
-
-def _must_be(what: str, wanted: str, known: Sequence[str], where: str) -> None:
-    """InputError with the nearest name, where a block refers to one that there isn't."""
-    if wanted not in known:
-        error = unknown("block" if not what.endswith("plugins") else "plugin", wanted, known)
-        raise InputError(f"{what} names {error.what}", where=where, fix=error.fix)
 
 
 def _apply(data: dict[str, Any], override: str) -> None:
