@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -39,16 +40,23 @@ def as_text(found: registry.Found) -> Iterator[str]:
 
 
 def plan_text(prepared: Prepared, cost: Estimate) -> Iterator[str]:
-    """A line for each checkpoint and each cell, and what the cells cost."""
+    """A line for each checkpoint, scheme, repair and cell, and what the cells cost."""
     from earmark.bench.planning import corpus_label
 
     for training in prepared.trainings.values():
         learned = f"{training.steps} steps on {corpus_label(training.corpus)}, {training.device}, seed {training.seed}"
         yield f"{training.train_key}  train {training.plugin} ({training.preset}): {learned}"
+    for finding in prepared.protocol.findings.values():
+        where = f"{corpus_label(finding.corpus)}, seed {finding.seed}"
+        yield f"{finding.scheme_key}  find {finding.name} by {finding.finder} on {where}"
+    for repair in prepared.protocol.repairs.values():
+        learned = f"{repair.steps} steps, {json.dumps(repair.options, sort_keys=True)}, seed {repair.base.seed}"
+        yield f"{repair.repair_key}  repair {repair.base.plugin} by {repair.name} ({repair.method}): {learned}"
     for cell in prepared.cells:
         where = f"{cell.corpus}/{cell.split} {cell.condition}, {cell.device}, seed {cell.seed}"
         how = f"{cell.chunk_ms} ms chunks, {cell.pacing}" if cell.chunk_ms else cell.pacing
-        yield f"{cell.cell}  {cell.plugin} ({cell.preset}) on {where}, {how}, {cell.passes} passes"
+        repaired = f" repaired by {cell.repair}" if cell.repair else ""
+        yield f"{cell.cell}  {cell.plugin}{repaired} ({cell.preset}) on {where}, {how}, {cell.passes} passes"
     yield (
         f"{cost.n_cells} cells, {cost.audio_s / 60:.1f} minutes of audio to stream, about {cost.disk_mib:.1f} MiB of "
         f"disk ({cost.free_mib / 1024:.0f} GiB free)"
