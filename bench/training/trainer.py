@@ -73,9 +73,11 @@ class FabricTrainer:
         return trained
 
     def _next_course(self) -> Course:
-        """The course under a name of its own for each fit, so that one isn't taken up where another ended."""
+        """The course, under a name of its own for each further fit: none is taken up where another ended."""
         self.n_fits += 1
         path = self.course.state_file
+        if self.n_fits == 1:
+            return self.course
         return replace(
             self.course,
             state_file=path.with_name(f"{path.name}.{self.n_fits}") if path else None,

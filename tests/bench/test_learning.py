@@ -274,7 +274,7 @@ def test_killed_twice_it_ends_with_the_weights_of_an_undisturbed_training(tmp_pa
         cache = tmp_path / name
         for _ in range(kills):
             _start_and_kill(tmp_path, corpus, text, cache)
-        assert _command(tmp_path, corpus, text, cache).wait(timeout=120) == 0
+        assert _command(tmp_path, corpus, text, cache).wait(timeout=300) == 0
         (config,) = cache.glob("checkpoints/*/config.json")
         digests.append(json.loads(config.read_text(encoding="utf-8"))["sha256"])
     assert digests[0] == digests[1]
@@ -295,7 +295,7 @@ def _start_and_kill(tmp_path: Path, corpus: Path, text: str, cache: Path) -> Non
     before, process, begun = states(), _command(tmp_path, corpus, text, cache), time.monotonic()
     while states() == before:
         assert process.poll() is None
-        assert time.monotonic() - begun < 100
+        assert time.monotonic() - begun < 300
         time.sleep(0.01)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
