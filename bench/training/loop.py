@@ -135,7 +135,7 @@ class _Fit:
         weights: Mapping[str, float] = self.course.recipe.weights
         total = torch.stack([weights.get(name, 1.0) * term for name, term in losses.terms.items()]).sum()
         if not torch.isfinite(total):
-            terms = ", ".join(f"{name} {float(term):g}" for name, term in losses.terms.items())
+            terms = ", ".join(f"{name} {float(term.detach()):g}" for name, term in losses.terms.items())
             raise InputError(
                 f"the loss is not finite in step {step} ({terms})", fix="lower learning_rate, or look at the data"
             )

@@ -149,6 +149,15 @@ def test_the_objective_replaces_the_loss_and_is_logged(data: TrainingData) -> No
     assert [row["weight"] for row in standing.log] == pytest.approx([1.5**n for n in (3, 6, 9, 12)])
 
 
+def test_a_second_fit_is_not_taken_up_where_the_first_one_ended(data: TrainingData, tmp_path: Path) -> None:
+    kept = FabricTrainer(course(data, state_file=tmp_path / "state.safetensors", identity="unit"))
+    plain = FabricTrainer(course(data))
+    twice = [trainer.fit(trainer.fit(tiny())) for trainer in (kept, plain)]
+    assert same(*twice)
+    assert not same(twice[0], plain.fit(tiny()))
+    assert {row["fit"] for row in kept.log} == {1, 2}
+
+
 def test_a_state_of_another_training_is_not_taken_up(data: TrainingData, tmp_path: Path) -> None:
     path = tmp_path / "state.safetensors"
     with pytest.raises(Killed):
