@@ -15,6 +15,7 @@ NOT_COUNTED = "the model does not report its multiply-accumulates"
 def score_compute(sheet: Sheet, folder: Path, audio_s: Mapping[str, float]) -> Iterator[Measurement]:
     """Rows of a cell's compute; ``audio_s`` is the audio of each recording."""
     yield from _macs(sheet, folder, audio_s)
+    yield from _savings(sheet, folder)
     facts = read_table(folder, "facts").to_pylist()
     for name in ("n_parameters", "peak_rss_mib"):
         values = [fact["value"] for fact in facts if fact["name"] == name]
@@ -38,6 +39,18 @@ def _macs(sheet: Sheet, folder: Path, audio_s: Mapping[str, float]) -> Iterator[
         yield sheet.row(
             name, per_mac * macs / seconds, numerator=per_mac * macs, denominator=seconds,
             n=len(counted), n_unit="utterances", flags=flags,
+        )  # fmt: skip
+
+
+def _savings(sheet: Sheet, folder: Path) -> Iterator[Measurement]:
+    """Compute cost reduction, of models that leave work out: of the parts that have a dense bound."""
+    work = [row for row in read_table(folder, "work").to_pylist() if row["dense_macs"] is not None]
+    dense = sum(row["dense_macs"] for row in work)
+    if dense:
+        spent, n = sum(row["macs"] for row in work), len({row["utterance_id"] for row in work})
+        yield sheet.row(
+            "ccr", 1.0 - spent / dense, numerator=float(dense - spent), denominator=float(dense), n=n,
+            n_unit="utterances", flags=_uncounted(folder),
         )  # fmt: skip
 
 

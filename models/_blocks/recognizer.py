@@ -203,7 +203,11 @@ class Transducer(nn.Module):
         words have times: see ``alignment``.
         All are means over labels, so that long recordings don't drown short ones.
         """
-        encoded, lengths = self._encode_masked(batch)
+        frames, lengths = self._masked_frames(batch)
+        return self._losses(self.encoder(frames, lengths), lengths, batch, progress)
+
+    def _losses(self, encoded: Tensor, lengths: Tensor, batch: Batch, progress: Progress) -> Losses:
+        """What (B, T, J) encoded frames of (B,) lengths lack."""
         first = self._first_labels(batch, progress)
         shown = self._shown(encoded, batch.aligned if first is None else first)
         if first is None:
@@ -228,13 +232,14 @@ class Transducer(nn.Module):
             terms["ctc"] = self.sizes.ctc * alone.sum() / n_labels
         return terms, (losses / n_targets.clamp(min=1)).detach()
 
-    def _encode_masked(self, batch: Batch) -> tuple[Tensor, Tensor]:
+    def _masked_frames(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """(B, T, D) frames with the batch's masks, and (B,) valid frames."""
         frames, lengths = self.front(batch.samples, batch.n_samples)
         if batch.bands is not None:
             frames = frames * batch.bands.repeat(1, self.front.config.stack)[:, None]
         if batch.frames is not None:
             frames = frames * batch.frames[:, : frames.shape[1], None]
-        return self.encoder(frames, lengths), lengths
+        return frames, lengths
 
     def _first_labels(self, batch: Batch, progress: Progress) -> Tensor | None:
         """What is shown while a training begins, and nothing else is asked of recordings with labels in it.

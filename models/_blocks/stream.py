@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +28,6 @@ class TransducerStream:
     def __init__(self, model: Transducer) -> None:
         self.model = model
         self.front = FrontEndStream(model.front)
-        self.macs: Counter[str] = Counter()
         self.n_frames = 0
         with torch.inference_mode():
             self.encoder_state: Any = model.encoder.start(1)
@@ -47,17 +45,18 @@ class TransducerStream:
 
     def work(self) -> Mapping[str, int]:
         """MACs executed so far: mel product, encoder by part, predictor, joint."""
-        nothing = {"front_end": 0, **self.model.encoder.macs_by_part(0)}
-        return {**nothing, **self.macs, **self.search.work()}
+        return {"front_end": self.model.front.macs(self.n_frames), **self.encoder_work(), **self.search.work()}
+
+    def encoder_work(self) -> Mapping[str, int]:
+        work: Mapping[str, int] = self.model.encoder.macs_by_part(self.n_frames)
+        return work
 
     def _hear(self, frames: Tensor | None) -> Update:
         if frames is None:
             return Update()
-        k = frames.shape[1]
         encoded, self.encoder_state = self.model.encoder.step(frames, self.encoder_state)
         final, partial = self.search.advance(encoded[0], self.n_frames)
-        self.n_frames += k
-        self.macs.update({"front_end": self.model.front.macs(k), **self.model.encoder.macs_by_part(k)})
+        self.n_frames += frames.shape[1]
         return Update(self._tokens(final), None if partial is None else self._tokens(partial))
 
     def _tokens(self, labels: list[Emitted]) -> tuple[Token, ...]:
