@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from earmark.models._blocks.gates import BlockGates
+from earmark.models._blocks.gates import BlockGates, Frames
 from earmark.models._blocks.rope import Rotary, Turn
 
 SMALLEST_SUM = 1e-4
@@ -117,16 +117,16 @@ class Sight:
     n: int
     context: int
 
-    def allowed(self, times: Tensor) -> Tensor:
-        """(n, m) bools: whether each frame may see each of (m,) earlier, present or later times."""
-        own = torch.arange(self.first, self.first + self.n, device=times.device)[:, None]
-        return (times <= own) & (times > own - self.context)
+    def allowed(self, own: Tensor, times: Tensor) -> Tensor:
+        """(m, n) bools: whether frames at (m,) times may see those at (n,) times."""
+        before = times <= own[:, None]
+        if self.first + self.n <= self.context:
+            return before
+        return before & (times > own[:, None] - self.context)
 
-    def of(self, frames: list[int]) -> Turn:
+    def of(self, frames: Frames) -> Turn:
         """The turns of some of the frames."""
-        if len(frames) == self.n:
-            return self.turn
-        return self.turn[0][frames], self.turn[1][frames]
+        return frames.of(self.turn[0]), frames.of(self.turn[1])
 
 
 class GatedAttention(nn.Module):
@@ -154,7 +154,8 @@ class GatedAttention(nn.Module):
         query = self.query(y).view(batch, n, self.heads, self.head).transpose(1, 2)  # (B, H, T, E)
         key, value = self.key_value(y).view(batch, n, self.heads, 2, self.head).permute(3, 0, 2, 1, 4)
         query, key = self.rotary(query, sight.turn), self.rotary(key, sight.turn)
-        allowed = sight.allowed(torch.arange(n, device=y.device))
+        times = torch.arange(n, device=y.device)
+        allowed = sight.allowed(times, times)
         if gates is None:
             heard = functional.scaled_dot_product_attention(query, key, value, attn_mask=allowed)
         else:
@@ -168,10 +169,10 @@ class GatedAttention(nn.Module):
         return [KeyCache(self.group, self.head, self.output) for _ in range(self.heads // self.group)]
 
     def step(
-        self, x: Tensor, y: Tensor, on: tuple[list[list[int]], list[list[int]]], caches: list[KeyCache], sight: Sight,
+        self, x: Tensor, y: Tensor, on: tuple[list[Frames], list[Frames]], caches: list[KeyCache], sight: Sight,
         work: Counter[str],
     ) -> Tensor:  # fmt: skip
-        """Add to (k, D) frames what attention finds, from their normalized form ``y`` (k, D).
+        """Add to (k, D) frames, in place, what attention finds from their normalized form ``y`` (k, D).
 
         ``on`` are, for each group of heads, the frames whose queries are on, and those whose keys are. The caches
         change in place; ``work`` is added to.
@@ -179,42 +180,40 @@ class GatedAttention(nn.Module):
         for place, (cache, queries, keys) in enumerate(zip(caches, *on, strict=True)):
             heads = slice(place * self.group, (place + 1) * self.group)
             if keys:
-                self._remember(y, keys, heads, cache, sight, work)
+                self._remember(y, keys, heads, cache, sight)
+                work["key"] += len(keys) * self.group * self.projection_macs
             if queries and len(cache):
-                x = self._look(x, y, queries, heads, cache, sight, work)
+                x = self._look(x, y, queries, heads, cache, sight)
+                work["query"] += len(queries) * self.group * self.projection_macs
+                work["attention"] += len(queries) * len(cache) * self.group * self.cell_macs
             cache.forget(sight.first + sight.n - sight.context + 1)
         return x
 
-    def _remember(
-        self, y: Tensor, frames: list[int], heads: slice, cache: KeyCache, sight: Sight, work: Counter[str]
-    ) -> None:
+    def _remember(self, y: Tensor, frames: Frames, heads: slice, cache: KeyCache, sight: Sight) -> None:
         rows = slice(2 * heads.start * self.head, 2 * heads.stop * self.head)
-        both = functional.linear(_some(y, frames), self.key_value.weight[rows], self.key_value.bias[rows])
+        both = functional.linear(frames.of(y), self.key_value.weight[rows], self.key_value.bias[rows])
         key, value = both.view(len(frames), self.group, 2, self.head).permute(2, 1, 0, 3)  # (heads, n, E) each
-        cache.add(self.rotary(key, sight.of(frames)), value, [sight.first + t for t in frames])
-        work["key"] += len(frames) * self.group * self.projection_macs
+        cache.add(self.rotary(key, sight.of(frames)), value, [sight.first + t for t in frames.numbers])
 
-    def _look(
-        self, x: Tensor, y: Tensor, frames: list[int], heads: slice, cache: KeyCache, sight: Sight, work: Counter[str]
-    ) -> Tensor:
+    def _look(self, x: Tensor, y: Tensor, frames: Frames, heads: slice, cache: KeyCache, sight: Sight) -> Tensor:
         rows, n = slice(heads.start * self.head, heads.stop * self.head), len(frames)
-        query = functional.linear(_some(y, frames), self.query.weight[rows], self.query.bias[rows])
+        query = functional.linear(frames.of(y), self.query.weight[rows], self.query.bias[rows])
         query = self.rotary(query.view(n, self.group, self.head).transpose(0, 1), sight.of(frames))  # (heads, n, E)
         heard = self._heard(query, frames, cache, sight).transpose(0, 1).reshape(n, -1)
-        work["query"] += n * self.group * self.projection_macs
-        work["attention"] += n * len(cache) * self.group * self.cell_macs
-        if n == sight.n:
+        if frames.index is None:
             return torch.addmm(x, heard, self.output[rows])
-        return x.index_add(0, torch.tensor(frames, device=x.device), heard @ self.output[rows])
+        return frames.add(x, heard @ self.output[rows])
 
-    def _heard(self, query: Tensor, frames: list[int], cache: KeyCache, sight: Sight) -> Tensor:
+    def _heard(self, query: Tensor, frames: Frames, cache: KeyCache, sight: Sight) -> Tensor:
         """What (heads, n, E) queries find in the cache; zeros where nothing in it may be seen."""
+        keys, values = cache.keys[None], cache.values[None]
         if sight.n == 1:  # everything that is still held may be seen
-            return functional.scaled_dot_product_attention(query[None], cache.keys[None], cache.values[None])[0]
-        allowed = _some(sight.allowed(cache.times), frames)
-        found = functional.scaled_dot_product_attention(
-            query[None], cache.keys[None], cache.values[None], attn_mask=allowed
-        )[0]
+            return functional.scaled_dot_product_attention(query[None], keys, values)[0]
+        own = torch.arange(sight.first, sight.first + sight.n, device=query.device)
+        allowed = sight.allowed(frames.of(own), cache.times)
+        found = functional.scaled_dot_product_attention(query[None], keys, values, attn_mask=allowed)[0]
+        if cache.held[0] <= sight.first + frames.numbers[0] and sight.first + sight.n <= sight.context:
+            return found  # the oldest key may be seen by all
         return torch.where(allowed.any(dim=1)[:, None], found, 0.0)
 
     # --- what it takes --------------------------------------------------------------------------------------------
@@ -228,8 +227,3 @@ class GatedAttention(nn.Module):
     def cell_macs(self) -> int:
         """Of one head, one query and one key: their product, and the value's share."""
         return 2 * self.head
-
-
-def _some(x: Tensor, frames: list[int]) -> Tensor:
-    """Rows of (k, ...); all of them without a copy."""
-    return x if len(frames) == len(x) else x[frames]

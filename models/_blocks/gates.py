@@ -46,7 +46,7 @@ class BlockGates:
 def straight_through(logits: Tensor, *, cut: float = 0.0) -> Tensor:
     """1 where a logit is above ``cut``, else 0; the gradient is that of the sigmoid (Bengio et al. 2013, section 3)."""
     soft = torch.sigmoid(logits)
-    return (logits > cut).to(soft.dtype) + soft - soft.detach()
+    return (logits > cut).to(soft.dtype) + (soft - soft.detach())
 
 
 def gumbel_sigmoid(logits: Tensor, *, temperature: float, contribution: float = 1.0) -> Tensor:
@@ -59,6 +59,32 @@ def gumbel_sigmoid(logits: Tensor, *, temperature: float, contribution: float = 
     return torch.sigmoid((logits + contribution * noise) / temperature)
 
 
-def frames_on(on: Tensor) -> list[list[int]]:
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """Some frames of a chunk in their order: their numbers, and the same as an index; None where it is all of them."""
+
+    numbers: list[int]
+    index: Tensor | None
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def of(self, x: Tensor) -> Tensor:
+        """Their rows of (k, ...); all rows without a copy."""
+        return x if self.index is None else x.index_select(0, self.index)
+
+    def add(self, x: Tensor, more: Tensor) -> Tensor:
+        """``x`` (k, D) with ``more`` added to their rows, in place."""
+        return x.add_(more) if self.index is None else x.index_add_(0, self.index, more)
+
+
+def frames_on(on: Tensor) -> list[Frames]:
     """(k, n) bools -> for each of n gates the frames in which it is on."""
-    return [[t for t, is_on in enumerate(column) if is_on] for column in on.t().tolist()]
+    everything, found = Frames(list(range(len(on))), None), []
+    for column in on.t().tolist():
+        numbers = [t for t, is_on in enumerate(column) if is_on]
+        whole = len(numbers) == len(on)
+        found.append(
+            everything if whole else Frames(numbers, torch.tensor(numbers, device=on.device, dtype=torch.long))
+        )
+    return found

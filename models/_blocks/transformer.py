@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from earmark.models._blocks.attention import GatedAttention, KeyCache, Sight
-from earmark.models._blocks.gates import BlockGates
+from earmark.models._blocks.gates import BlockGates, Frames
 from earmark.models._blocks.recurrent import Dense
 
 
@@ -32,9 +32,9 @@ class TransformerSizes:
 class BlockOn:
     """Of one block, the frames that are on: for each group of heads queries and keys, and for the feed-forward."""
 
-    query: list[list[int]]
-    key: list[list[int]]
-    ffn: list[int]
+    query: list[Frames]
+    key: list[Frames]
+    ffn: Frames
 
     @property
     def attends(self) -> bool:
@@ -73,13 +73,10 @@ class Block(nn.Module):
         return torch.add(x, more if gates is None else more * gates.ffn[..., None])
 
     def step(self, x: Tensor, sight: Sight, on: BlockOn, caches: list[KeyCache], work: Counter[str]) -> Tensor:
-        """(k, D) -> (k, D), computing what is on; the caches change in place, ``work`` is added to."""
+        """(k, D) -> (k, D), computing what is on; ``x`` and the caches change in place, ``work`` is added to."""
         if on.attends:
             x = self.attention.step(x, self.norm_attention(x), (on.query, on.key), caches, sight, work)
         if not on.ffn:
             return x
         work["ffn"] += self.ffn.macs(len(on.ffn))
-        if len(on.ffn) == len(x):
-            return torch.add(x, self.ffn(self.norm_ffn(x)))
-        rows = torch.tensor(on.ffn, device=x.device)
-        return x.index_add(0, rows, self.ffn(self.norm_ffn(x[rows])))
+        return on.ffn.add(x, self.ffn(self.norm_ffn(on.ffn.of(x))))

@@ -18,7 +18,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from earmark.models._blocks.attention import KeyCache, Sight
 from earmark.models._blocks.conv import CausalConv1d
-from earmark.models._blocks.gates import Gates, frames_on
+from earmark.models._blocks.gates import Frames, Gates, frames_on
 from earmark.models._blocks.recurrent import Dense
 from earmark.models._blocks.transformer import Block, BlockOn, TransformerSizes
 
@@ -162,9 +162,10 @@ class TransformerEncoder(nn.Module):
             for on in self._on(gates):
                 x = self._block(place, x, sight, on, state)
                 place += 1
-        everything = [list(range(k))] * self._n_groups
+        every = Frames(list(range(k)), None)
+        everything = BlockOn([every] * self._n_groups, [every] * self._n_groups, every)
         for rest in range(place, self.sizes.blocks):
-            x = self._block(rest, x, sight, BlockOn(everything, everything, everything[0]), state)
+            x = self._block(rest, x, sight, everything, state)
         self._account(k, state)
         encoded: Tensor = self.output(self.norm(x))
         return encoded

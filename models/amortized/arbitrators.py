@@ -21,6 +21,10 @@ FIRST_BIAS = 2.0
 """Of every gate: at first nearly all are on."""
 
 
+MANY = 8
+"""Frames from which on the LSTM kernel for sequences, which packs its weights at each call, is the quicker one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Phase:
     """Where the training of gates stands; see :class:`earmark.models.amortized.learning.Schedule`."""
@@ -123,7 +127,7 @@ class Arbitrator(nn.Module):
         if self.lstm is None:
             x = self._through(x)
         else:
-            x, state = self.lstm.step(x, state)
+            x, state = (self.lstm.run if x.shape[1] >= MANY else self.lstm.step)(x, state)
         return self.scope.gates(self.output(x[0]) > self.cut), state
 
     def macs(self, n_frames: int) -> int:
