@@ -268,6 +268,16 @@ class CountsWork(Protocol):
 
 
 @runtime_checkable
+class CountsDenseWork(CountsWork, Protocol):
+    """Optional, on a Stream that leaves work out: MACs that the same audio would have taken with everything on.
+
+    Parts are those of ``work()`` from which the savings are counted (the encoder's); what decides has 0.
+    """
+
+    def dense_work(self) -> Mapping[str, int]: ...
+
+
+@runtime_checkable
 class Probes(Protocol):
     """Optional, on a Stream: named readings such as gate rates or cache length."""
 

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, cast
 
 from earmark.bench import clock
-from earmark.bench.api import Condition, CountsWork, Probes, Recognizer, Samples, Stream, Token
+from earmark.bench.api import Condition, CountsDenseWork, CountsWork, Probes, Recognizer, Samples, Stream, Token
 from earmark.bench.corpora.schema import reference_text
 from earmark.bench.observe.compute import count_macs
 from earmark.bench.observe.offline import write_offline
@@ -188,8 +188,10 @@ def _write_utterance(recording: Recording, settings: Settings, text: str, writer
 def _write_extras(stream: object, recording: Recording, writer: Writer) -> None:
     """Work and probes are readings of the stream itself, taken after it has finished."""
     if isinstance(stream, CountsWork):
+        dense = stream.dense_work() if isinstance(stream, CountsDenseWork) else {}
         for part, macs in stream.work().items():
-            writer.add("work", utterance_id=recording.utterance_id, part=part, macs=int(macs))
+            row = {"part": part, "macs": int(macs), "dense_macs": dense.get(part)}
+            writer.add("work", utterance_id=recording.utterance_id, **row)
     if isinstance(stream, Probes):
         for name, value in stream.probes().items():
             writer.add("probes", utterance_id=recording.utterance_id, name=name, value=float(value))

@@ -33,6 +33,7 @@ def score_compute(
     work = read_table(folder, "work").to_pylist()
     yield from _macs(sheet, folder, work, utterances, schemes)
     yield from _gates(sheet, folder, utterances, schemes)
+    yield from _savings(sheet, folder)
     facts = read_table(folder, "facts").to_pylist()
     for name in ("n_parameters", "peak_rss_mib"):
         values = [fact["value"] for fact in facts if fact["name"] == name]
@@ -133,6 +134,18 @@ def _gates(
 def _n_chunks(audio_s: float, chunk_ms: int | None) -> int:
     """Chunks that a recording was given in, from its length; 1 where it was given whole."""
     return max(1, math.ceil(1000 * audio_s / chunk_ms - 1e-6)) if chunk_ms else 1
+
+
+def _savings(sheet: Sheet, folder: Path) -> Iterator[Measurement]:
+    """Compute cost reduction, of models that leave work out: of the parts that have a dense bound."""
+    work = [row for row in read_table(folder, "work").to_pylist() if row["dense_macs"] is not None]
+    dense = sum(row["dense_macs"] for row in work)
+    if dense:
+        spent, n = sum(row["macs"] for row in work), len({row["utterance_id"] for row in work})
+        yield sheet.row(
+            "ccr", 1.0 - spent / dense, numerator=float(dense - spent), denominator=float(dense), n=n,
+            n_unit="utterances", flags=_uncounted(folder),
+        )  # fmt: skip
 
 
 def _uncounted(folder: Path) -> list[str]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typing import Self
 
 M = TypeVar("M", bound=nn.Module)
+T = TypeVar("T", bound=Transducer)
 PRESETS = -1.0
 """Of an option: the preset's own value."""
 AROUND = {
@@ -116,18 +117,22 @@ def assemble(
     plugin: str,
     seed: int,
     device: str,
-) -> Transducer:
+    kind: Callable[..., T] = Transducer,  # type: ignore[assignment]
+    sizes: Sizes | None = None,
+) -> T:
     """A transducer of a preset with random weights.
 
     Args:
         make_encoder: from the width of a stacked frame and the sizes around the encoder.
         stack: short frames in a frame of the encoder.
         vocabulary: pieces; None: letters.
+        kind: what is made of it; takes what a ``Transducer`` takes.
+        sizes: around the encoder; None: those that all models of this preset share.
     """
-    front, around = options.front(FrontEndConfig(stack=stack)), options.around(AROUND[preset])
+    front, around = options.front(FrontEndConfig(stack=stack)), options.around(sizes or AROUND[preset])
 
-    def make() -> Transducer:
-        return Transducer(
+    def make() -> T:
+        return kind(
             make_encoder(front.width, around),
             front=front,
             sizes=around,

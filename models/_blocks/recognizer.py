@@ -176,10 +176,14 @@ class Transducer(nn.Module):
         return self._encode_frames(frames, lengths, conditions), lengths
 
     def _encode_frames(self, frames: Tensor, lengths: Tensor, conditions: Tensor | None) -> Tensor:
-        if self.condition is not None and conditions is not None:
-            frames = self.condition(frames, conditions)
-        encoded: Tensor = self.encoder(frames, lengths)
+        encoded: Tensor = self.encoder(self._conditioned(frames, conditions), lengths)
         return encoded
+
+    def _conditioned(self, frames: Tensor, conditions: Tensor | None) -> Tensor:
+        if self.condition is None or conditions is None:
+            return frames
+        told: Tensor = self.condition(frames, conditions)
+        return told
 
     def _padded(self, batch: Sequence[Samples]) -> tuple[Tensor, Tensor]:
         rows = [torch.from_numpy(np.ascontiguousarray(row, dtype=np.float32)) for row in batch]
@@ -242,7 +246,11 @@ class Transducer(nn.Module):
         have times (see ``alignment``), with CTC where they have none.
         All are means over labels, so that long recordings don't drown short ones.
         """
-        encoded, lengths = self._encode_masked(batch)
+        frames, lengths = self._masked_frames(batch)
+        return self._losses(self.encoder(frames, lengths), lengths, batch, progress)
+
+    def _losses(self, encoded: Tensor, lengths: Tensor, batch: Batch, progress: Progress) -> Losses:
+        """What (B, T, J) encoded frames of (B,) lengths lack."""
         first = self._first_labels(batch, progress)
         shown = self._shown(encoded, batch.aligned if first is None else first)
         if first is None:
@@ -276,13 +284,14 @@ class Transducer(nn.Module):
         losses = transducer.ctc_loss(self.aligner(encoded), targets, lengths, n_targets)
         return {"ctc": self.sizes.ctc * losses.sum() / n_targets.sum().clamp(min=1)}
 
-    def _encode_masked(self, batch: Batch) -> tuple[Tensor, Tensor]:
+    def _masked_frames(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """(B, T, D) frames with the batch's masks, and (B,) valid frames."""
         frames, lengths = self.front(batch.samples, batch.n_samples)
         if batch.bands is not None:
             frames = frames * batch.bands.repeat(1, self.front.config.stack)[:, None]
         if batch.frames is not None:
             frames = frames * batch.frames[:, : frames.shape[1], None]
-        return self._encode_frames(frames, lengths, batch.conditions), lengths
+        return self._conditioned(frames, batch.conditions), lengths
 
     def _first_labels(self, batch: Batch, progress: Progress) -> Tensor | None:
         """What is shown while a training begins; never again once it has begun, and never outside training."""

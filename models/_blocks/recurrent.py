@@ -51,14 +51,22 @@ class Lstm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, width) -> (B, T, hidden), from zero state; no frame depends on a later one."""
+        return self._sequence(x, self.start(x.shape[0]))[0]
+
+    def run(self, x: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """What :meth:`step` gives, up to rounding, by the kernel for sequences: quick for many frames and few units."""
+        outputs, h, c = self._sequence(x, (state[0][None], state[1][None]))
+        return outputs, (h[0], c[0])
+
+    def _sequence(self, x: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         weights = self._as_torch_has_them()
         if x.is_cuda:
             weights = tuple(weight.contiguous() for weight in weights)  # cuDNN takes no transposed view
         # On the GPU only the kernel for training has a backward pass, and gradients are wanted in eval mode too.
         # Without dropout the two agree.
         train = torch.is_grad_enabled()
-        outputs: Tensor = torch.lstm(x, self.start(x.shape[0]), weights, True, 1, 0.0, train, False, True)[0]
-        return outputs
+        outputs, h, c = torch.lstm(x, state, weights, True, 1, 0.0, train, False, True)
+        return outputs, h, c
 
     def start(self, batch: int) -> tuple[Tensor, Tensor]:
         """Zeros, (1, B, hidden) as the kernel for sequences wants them."""
@@ -108,6 +116,11 @@ class LstmLayer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, width) -> (B, T, width_out)."""
         return self._after(self.lstm(x))
+
+    def run(self, x: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """(B, k, width) and the state before -> (B, k, width_out) and the state after, see :meth:`Lstm.run`."""
+        x, state = self.lstm.run(x, state)
+        return self._after(x), state
 
     def step(self, x: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """(B, k, width) and the state before -> (B, k, width_out) and the state after."""
@@ -165,6 +178,14 @@ class StreamingLSTM(nn.Module):
         after = []
         for layer, before in zip(self._each(), state, strict=True):
             x, kept = layer.step(x, before)
+            after.append(kept)
+        return x, tuple(after)
+
+    def run(self, x: Tensor, state: LstmState) -> tuple[Tensor, LstmState]:
+        """What :meth:`step` gives, up to rounding; see :meth:`Lstm.run`."""
+        after = []
+        for layer, before in zip(self._each(), state, strict=True):
+            x, kept = layer.run(x, before)
             after.append(kept)
         return x, tuple(after)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -32,13 +31,13 @@ class TransducerStream:
         self.model = model
         conditions = read_conditions([condition], model.condition, plugin=model.plugin)
         self.front = FrontEndStream(model.front)
-        self.macs: Counter[str] = Counter()
         self.n_frames = 0
         with torch.inference_mode():
             self.shift: Tensor | None = None
+            self.told: dict[str, int] = {}
             if model.condition is not None and conditions is not None:
                 self.shift = model.condition.shift(conditions)
-                self.macs["condition"] = model.condition.macs(1)
+                self.told["condition"] = model.condition.macs(1)
             self.encoder_state: Any = model.encoder.start(1)
             self.search: Any = (_Beam if model.sizes.beam > 1 else _Greedy)(model)
 
@@ -54,18 +53,20 @@ class TransducerStream:
 
     def work(self) -> Mapping[str, int]:
         """MACs executed so far: condition where there is one, mel product, encoder by part, predictor, joint."""
-        nothing = {"front_end": 0, **self.model.encoder.macs_by_part(0)}
-        return {**nothing, **self.macs, **self.search.work()}
+        front = {"front_end": self.model.front.macs(self.n_frames), **self.told}
+        return {**front, **self.encoder_work(), **self.search.work()}
+
+    def encoder_work(self) -> Mapping[str, int]:
+        work: Mapping[str, int] = self.model.encoder.macs_by_part(self.n_frames)
+        return work
 
     def _hear(self, frames: Tensor | None) -> Update:
         if frames is None:
             return Update()
-        k = frames.shape[1]
         frames = frames if self.shift is None else frames + self.shift
         encoded, self.encoder_state = self.model.encoder.step(frames, self.encoder_state)
         final, partial = self.search.advance(encoded[0], self.n_frames)
-        self.n_frames += k
-        self.macs.update({"front_end": self.model.front.macs(k), **self.model.encoder.macs_by_part(k)})
+        self.n_frames += frames.shape[1]
         return Update(self._tokens(final), None if partial is None else self._tokens(partial))
 
     def _tokens(self, labels: list[Emitted]) -> tuple[Token, ...]:

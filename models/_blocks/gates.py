@@ -1,0 +1,90 @@
+"""What a conditional Transformer leaves out: decisions by frame, block and head, and how they are learned.
+
+Compute-cost amortized Transformer-Transducer (https://arxiv.org/abs/2207.02393, section 3).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import torch
+from torch import Tensor
+
+Estimator: TypeAlias = Literal["straight-through", "gumbel"]
+ESTIMATORS = ("straight-through", "gumbel")
+
+
+@dataclass(frozen=True, slots=True)
+class Gates:
+    """Of some frames and L blocks of H heads: ``query`` (..., L, H), ``key`` (..., L, H), ``ffn`` (..., L).
+
+    1 or True is on. Training has numbers that carry gradients, a stream has bools.
+    """
+
+    query: Tensor
+    key: Tensor
+    ffn: Tensor
+
+    def block(self, i: int) -> BlockGates:
+        return BlockGates(self.query[..., i, :], self.key[..., i, :], self.ffn[..., i])
+
+    @property
+    def n_blocks(self) -> int:
+        return self.ffn.shape[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class BlockGates:
+    """Of one block: ``query`` (..., H), ``key`` (..., H), ``ffn`` (...)."""
+
+    query: Tensor
+    key: Tensor
+    ffn: Tensor
+
+
+def straight_through(logits: Tensor, *, cut: float = 0.0) -> Tensor:
+    """1 where a logit is above ``cut``, else 0; the gradient is that of the sigmoid (Bengio et al. 2013, section 3)."""
+    soft = torch.sigmoid(logits)
+    return (logits > cut).to(soft.dtype) + (soft - soft.detach())
+
+
+def gumbel_sigmoid(logits: Tensor, *, temperature: float, contribution: float = 1.0) -> Tensor:
+    """Soft decisions in (0, 1) (Jang et al. 2017, for two classes): noise and a sigmoid of falling temperature.
+
+    ``contribution`` scales the noise, the difference of two Gumbel draws. At temperature 0 they are 0 or 1.
+    """
+    uniform = torch.rand_like(logits).clamp(1e-6, 1.0 - 1e-6)
+    noise = uniform.log() - (-uniform).log1p()
+    return torch.sigmoid((logits + contribution * noise) / temperature)
+
+
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """Some frames of a chunk in their order: their numbers, and the same as an index; None where it is all of them."""
+
+    numbers: list[int]
+    index: Tensor | None
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def of(self, x: Tensor) -> Tensor:
+        """Their rows of (k, ...); all rows without a copy."""
+        return x if self.index is None else x.index_select(0, self.index)
+
+    def add(self, x: Tensor, more: Tensor) -> Tensor:
+        """``x`` (k, D) with ``more`` added to their rows, in place."""
+        return x.add_(more) if self.index is None else x.index_add_(0, self.index, more)
+
+
+def frames_on(on: Tensor) -> list[Frames]:
+    """(k, n) bools -> for each of n gates the frames in which it is on."""
+    everything, found = Frames(list(range(len(on))), None), []
+    for column in on.t().tolist():
+        numbers = [t for t, is_on in enumerate(column) if is_on]
+        whole = len(numbers) == len(on)
+        found.append(
+            everything if whole else Frames(numbers, torch.tensor(numbers, device=on.device, dtype=torch.long))
+        )
+    return found

@@ -1,0 +1,44 @@
+"""Rotary positions (Su et al. 2021, https://arxiv.org/abs/2104.09864, section 3.2): queries and keys are turned by
+angles that grow with time, so that their products depend on how far apart they are and not on when they were heard.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+Turn: TypeAlias = tuple[Tensor, Tensor]
+"""Cosines and signed sines of some frames, (n, width) each."""
+
+
+class Rotary(nn.Module):
+    """Turns the first and the second half of a head by the same angles; the last place of an odd head stays."""
+
+    rates: Tensor
+    partner: Tensor
+
+    def __init__(self, width: int, *, base: float = 10_000.0) -> None:
+        super().__init__()
+        half = width // 2
+        rates = base ** -(torch.arange(half, dtype=torch.float64) / max(1, half))
+        partner = [*range(half, 2 * half), *range(half), *range(2 * half, width)]
+        self.register_buffer("rates", rates, persistent=False)
+        self.register_buffer("partner", torch.tensor(partner), persistent=False)
+
+    def at(self, first: int, n: int) -> Turn:
+        """The turns of frames ``first`` to ``first + n``; angles are float64, exact however long a stream is."""
+        times = torch.arange(first, first + n, device=self.rates.device, dtype=torch.float64)
+        angles = times[:, None] * self.rates  # (n, half)
+        cosines, sines = angles.cos().float(), angles.sin().float()
+        rest = len(self.partner) - 2 * len(self.rates)
+        return (
+            torch.cat([cosines, cosines, cosines.new_ones(n, rest)], dim=1),
+            torch.cat([-sines, sines, sines.new_zeros(n, rest)], dim=1),
+        )
+
+    def forward(self, x: Tensor, turn: Turn) -> Tensor:
+        """(..., n, width) turned by the (n, width) of ``turn``."""
+        cosines, sines = turn
+        return torch.addcmul(x * cosines, x.index_select(-1, self.partner), sines)

@@ -1,0 +1,47 @@
+"""Estimators of gates: their values, and the gradients they let through."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from earmark.models._blocks.gates import frames_on, gumbel_sigmoid, straight_through
+
+
+def test_straight_through_is_hard_with_the_gradient_of_a_sigmoid() -> None:
+    logits = torch.tensor([-2.0, -0.1, 0.1, 3.0], requires_grad=True)
+    hard = straight_through(logits)
+    assert hard.tolist() == [0.0, 0.0, 1.0, 1.0]
+    hard.sum().backward()
+    soft = torch.sigmoid(logits.detach())
+    torch.testing.assert_close(logits.grad, soft * (1 - soft))
+    assert straight_through(torch.tensor([0.9, 1.1]), cut=1.0).tolist() == [0.0, 1.0]
+
+
+def test_gumbel_decisions_are_hard_when_the_temperature_is_low() -> None:
+    torch.manual_seed(0)
+    drawn = gumbel_sigmoid(torch.zeros(2000), temperature=1e-5)
+    assert bool(((drawn < 1e-3) | (drawn > 1 - 1e-3)).all())
+    soft = gumbel_sigmoid(torch.zeros(2000), temperature=1.0)
+    assert float(((soft > 0.1) & (soft < 0.9)).float().mean()) > 0.7
+
+
+@pytest.mark.parametrize("logit", [-1.5, 0.0, 2.0])
+def test_noise_turns_probabilities_into_rates(logit: float) -> None:
+    """At temperature 0 a gate is on as often as its probability says; without noise it is a sigmoid."""
+    torch.manual_seed(0)
+    logits = torch.full((20_000,), logit)
+    rate = (gumbel_sigmoid(logits, temperature=1e-5) > 0.5).float().mean()
+    assert float(rate) == pytest.approx(float(torch.sigmoid(torch.tensor(logit))), abs=0.015)
+    still = gumbel_sigmoid(logits, temperature=0.5, contribution=0.0)
+    torch.testing.assert_close(still, torch.sigmoid(logits / 0.5))
+
+
+def test_frames_that_are_on() -> None:
+    on = torch.tensor([[1, 0, 1], [0, 0, 1], [1, 0, 1]]) > 0
+    some, none, all_ = frames_on(on)
+    assert (some.numbers, none.numbers, all_.numbers) == ([0, 2], [], [0, 1, 2])
+    x = torch.arange(6.0).view(3, 2)
+    assert some.of(x).tolist() == [[0.0, 1.0], [4.0, 5.0]]
+    assert all_.of(x) is x
+    assert some.add(x.clone(), torch.ones(2, 2)).tolist() == [[1.0, 2.0], [2.0, 3.0], [5.0, 6.0]]
