@@ -225,7 +225,7 @@ class TransformerEncoder(nn.Module):
         for gate in GATES:
             n = own.n_frames * (1 if gate == "ffn" else self.sizes.heads)
             for i in range(self.sizes.blocks):
-                found[f"{gate}_on_{i}"] = own.on[gate, i] / n if n else 1.0
+                found[f"gate_rate_{gate}_{i}"] = own.on[gate, i] / n if n else 1.0
         heads = self.sizes.heads // self._n_groups
         held = [heads * sum(map(len, caches)) for caches in own.caches]
         return {**found, **{f"keys_held_{i}": float(n) for i, n in enumerate(held)}, "keys_held": float(sum(held))}

@@ -38,7 +38,11 @@ def scored(folder: Path, *streams: Stream) -> dict[str, Measurement]:
     with Writer(folder, "good") as writer:
         for number, stream in enumerate(streams):
             _write_extras(stream, Recording(str(number), np.zeros(2, dtype=np.float32), {}, 1), writer)
-    rows = score_compute(Sheet(runs.cell_row("good"), "basic-1"), folder, {str(n): 2.0 for n in range(len(streams))})
+    rows = score_compute(
+        Sheet(runs.cell_row("good"), "basic-1"),
+        folder,
+        [{"utterance_id": str(n), "audio_s": 2.0, "speaker": None} for n in range(len(streams))],
+    )
     return {row.metric: row for row in rows}
 
 

@@ -184,9 +184,9 @@ def test_caches_hold_keys_that_are_on_and_no_others() -> None:
     for i, (query, key, ffn) in enumerate(gates_of(model, x)):
         held = [list(cache.held) for cache in state.caches[i]]
         assert held == [key[:, h].nonzero()[:, 0].tolist() for h in range(SIZES.heads)]
-        assert rates[f"query_on_{i}"] == pytest.approx(float(query.mean()))
-        assert rates[f"key_on_{i}"] == pytest.approx(float(key.mean()))
-        assert rates[f"ffn_on_{i}"] == pytest.approx(float(ffn.mean()))
+        assert rates[f"gate_rate_query_{i}"] == pytest.approx(float(query.mean()))
+        assert rates[f"gate_rate_key_{i}"] == pytest.approx(float(key.mean()))
+        assert rates[f"gate_rate_ffn_{i}"] == pytest.approx(float(ffn.mean()))
         assert rates[f"keys_held_{i}"] == sum(map(len, held))
 
 
