@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,7 @@ class TransducerStream:
         self.model = model
         conditions = read_conditions([condition], model.condition, plugin=model.plugin)
         self.front = FrontEndStream(model.front)
+        self.encoder_macs: Counter[str] = Counter()
         self.n_frames = 0
         with torch.inference_mode():
             self.shift: Tensor | None = None
@@ -57,8 +59,7 @@ class TransducerStream:
         return {**front, **self.encoder_work(), **self.search.work()}
 
     def encoder_work(self) -> Mapping[str, int]:
-        work: Mapping[str, int] = self.model.encoder.macs_by_part(self.n_frames)
-        return work
+        return {**self.model.encoder.macs_by_part(0), **self.encoder_macs}
 
     def _hear(self, frames: Tensor | None) -> Update:
         if frames is None:
@@ -67,6 +68,7 @@ class TransducerStream:
         encoded, self.encoder_state = self.model.encoder.step(frames, self.encoder_state)
         final, partial = self.search.advance(encoded[0], self.n_frames)
         self.n_frames += frames.shape[1]
+        self.encoder_macs.update(self.model.encoder.macs_by_part(frames.shape[1]))
         return Update(self._tokens(final), None if partial is None else self._tokens(partial))
 
     def _tokens(self, labels: list[Emitted]) -> tuple[Token, ...]:
