@@ -53,6 +53,11 @@ def said_in_both_forms(model: Transducer) -> tuple[list[list[str]], list[list[st
     It is made talkative first: what nobody trained says nothing, or the same all the time.
     """
     with torch.no_grad():
+        for module in model.modules():
+            if isinstance(module, MaskedBatchNorm):
+                module.momentum = 1.0  # statistics of what is heard next
+        model.train().encoder(noise(4, 50, model.front.config.width), torch.full((4,), 50))
+        model.eval()
         model.encoder.output.weight.mul_(30.0)
         model.joint.output.weight.mul_(8.0)
         model.joint.output.bias.zero_()

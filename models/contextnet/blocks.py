@@ -25,7 +25,6 @@ class SeparableConv(nn.Module):
         self.depthwise = CausalConv1d(width_in, width_in, kernel, groups=width_in)
         self.pointwise = Dense(width_in, width)
         self.norm = MaskedBatchNorm(width)
-        _begin_as_loud(self.depthwise.conv.weight, self.pointwise.weight)
 
     def start(self, batch: int) -> State:
         return self.depthwise.start(batch)
@@ -37,15 +36,6 @@ class SeparableConv(nn.Module):
 
     def macs(self, n_frames: int) -> int:
         return self.depthwise.macs(n_frames) + self.pointwise.macs(n_frames)
-
-
-def _begin_as_loud(depthwise: Tensor, pointwise: Tensor) -> None:
-    """Draw weights that hand on about as much variance as comes in, where a Swish follows (He et al. 2015).
-
-    In training batch normalization would see to it; a model that was never trained is heard through its layers too.
-    """
-    nn.init.normal_(depthwise, std=depthwise.shape[2] ** -0.5)
-    nn.init.normal_(pointwise, std=(2.0 / pointwise.shape[0]) ** 0.5)
 
 
 class ContextBlock(nn.Module):
