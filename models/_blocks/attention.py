@@ -50,11 +50,12 @@ def gated_attention(query: Tensor, key: Tensor, value: Tensor, allowed: Tensor, 
 class KeyCache:
     """Keys and values of some heads that share their gates, oldest first: (heads, n, E) each, and their frames.
 
-    ``held`` are the numbers of the frames. Room for more is made by doubling, or by moving down what was kept.
+    ``held`` are the numbers of the frames. Room for more is made by doubling, or by moving down what was kept; what
+    fills an empty cache beyond its room is taken as it is.
     """
 
     def __init__(self, heads: int, width: int, like: Tensor) -> None:
-        self.stores = like.new_empty(2, heads, FIRST_CAPACITY, width)
+        self.stores = (like.new_empty(heads, FIRST_CAPACITY, width), like.new_empty(heads, FIRST_CAPACITY, width))
         self.frames = torch.empty(FIRST_CAPACITY, dtype=torch.long, device=like.device)
         self.held: deque[int] = deque()
         self.first = 0
@@ -64,11 +65,11 @@ class KeyCache:
 
     @property
     def keys(self) -> Tensor:
-        return self.stores[0, :, self.first : self.first + len(self.held)]
+        return self.stores[0][:, self.first : self.first + len(self.held)]
 
     @property
     def values(self) -> Tensor:
-        return self.stores[1, :, self.first : self.first + len(self.held)]
+        return self.stores[1][:, self.first : self.first + len(self.held)]
 
     @property
     def times(self) -> Tensor:
@@ -76,14 +77,15 @@ class KeyCache:
 
     def add(self, keys: Tensor, values: Tensor, frames: list[int]) -> None:
         """(heads, n, E) keys and values of these frames."""
-        begin = self._room(len(frames))
-        end = begin + len(frames)
-        self.stores[0, :, begin:end] = keys
-        self.stores[1, :, begin:end] = values
-        if len(frames) == 1:
-            self.frames[begin] = frames[0]
+        if not self.held and len(frames) > self.frames.shape[0]:
+            self.stores, self.first = (keys, values), 0
+            self.frames = torch.tensor(frames, device=self.frames.device)
         else:
-            self.frames[begin:end] = torch.tensor(frames, device=self.frames.device)
+            begin = self._room(len(frames))
+            end = begin + len(frames)
+            self.stores[0][:, begin:end] = keys
+            self.stores[1][:, begin:end] = values
+            self.frames[begin:end] = frames[0] if len(frames) == 1 else torch.tensor(frames, device=self.frames.device)
         self.held.extend(frames)
 
     def forget(self, before: int) -> None:
@@ -97,11 +99,11 @@ class KeyCache:
         kept, capacity = len(self.held), self.frames.shape[0]
         if self.first + kept + n > capacity:
             size = max(FIRST_CAPACITY, 2 ** math.ceil(math.log2(2 * (kept + n))))
-            stores = self.stores.new_empty(*self.stores.shape[:2], size, self.stores.shape[3])
-            frames = self.frames.new_empty(size)
-            stores[:, :, :kept] = self.stores[:, :, self.first : self.first + kept]
-            frames[:kept] = self.times
-            self.stores, self.frames, self.first = stores, frames, 0
+            keys, values, times = self.keys, self.values, self.times
+            heads, _, width = keys.shape
+            self.stores = (keys.new_empty(heads, size, width), keys.new_empty(heads, size, width))
+            self.frames, self.first = times.new_empty(size), 0
+            self.stores[0][:, :kept], self.stores[1][:, :kept], self.frames[:kept] = keys, values, times
         return self.first + kept
 
 
@@ -123,10 +125,6 @@ class Sight:
         if self.first + self.n <= self.context:
             return before
         return before & (times > own[:, None] - self.context)
-
-    def of(self, frames: Frames) -> Turn:
-        """The turns of some of the frames."""
-        return frames.of(self.turn[0]), frames.of(self.turn[1])
 
 
 class GatedAttention(nn.Module):
@@ -193,12 +191,14 @@ class GatedAttention(nn.Module):
         rows = slice(2 * heads.start * self.head, 2 * heads.stop * self.head)
         both = functional.linear(frames.of(y), self.key_value.weight[rows], self.key_value.bias[rows])
         key, value = both.view(len(frames), self.group, 2, self.head).permute(2, 1, 0, 3)  # (heads, n, E) each
-        cache.add(self.rotary(key, sight.of(frames)), value, [sight.first + t for t in frames.numbers])
+        cache.add(self.rotary(key, frames.of(sight.turn)), value, [sight.first + t for t in frames.numbers])
 
     def _look(self, x: Tensor, y: Tensor, frames: Frames, heads: slice, cache: KeyCache, sight: Sight) -> Tensor:
         rows, n = slice(heads.start * self.head, heads.stop * self.head), len(frames)
         query = functional.linear(frames.of(y), self.query.weight[rows], self.query.bias[rows])
-        query = self.rotary(query.view(n, self.group, self.head).transpose(0, 1), sight.of(frames))  # (heads, n, E)
+        query = self.rotary(
+            query.view(n, self.group, self.head).transpose(0, 1), frames.of(sight.turn)
+        )  # (heads, n, E)
         heard = self._heard(query, frames, cache, sight).transpose(0, 1).reshape(n, -1)
         if frames.index is None:
             return torch.addmm(x, heard, self.output[rows])

@@ -9,8 +9,8 @@ from typing import TypeAlias
 import torch
 from torch import Tensor, nn
 
-Turn: TypeAlias = tuple[Tensor, Tensor]
-"""Cosines and signed sines of some frames, (n, width) each."""
+Turn: TypeAlias = Tensor
+"""Cosines and signed sines of some frames, (n, 2, width)."""
 
 
 class Rotary(nn.Module):
@@ -33,12 +33,10 @@ class Rotary(nn.Module):
         angles = times[:, None] * self.rates  # (n, half)
         cosines, sines = angles.cos().float(), angles.sin().float()
         rest = len(self.partner) - 2 * len(self.rates)
-        return (
-            torch.cat([cosines, cosines, cosines.new_ones(n, rest)], dim=1),
-            torch.cat([-sines, sines, sines.new_zeros(n, rest)], dim=1),
-        )
+        both = [cosines, cosines, cosines.new_ones(n, rest), -sines, sines, sines.new_zeros(n, rest)]
+        return torch.cat(both, dim=1).view(n, 2, -1)
 
     def forward(self, x: Tensor, turn: Turn) -> Tensor:
-        """(..., n, width) turned by the (n, width) of ``turn``."""
-        cosines, sines = turn
+        """(..., n, width) turned by the (n, 2, width) of ``turn``."""
+        cosines, sines = turn.unbind(1)
         return torch.addcmul(x * cosines, x.index_select(-1, self.partner), sines)

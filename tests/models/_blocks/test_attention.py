@@ -77,7 +77,7 @@ def test_a_cache_holds_what_was_added_and_not_forgotten() -> None:
         assert cache.times.tolist() == list(held)
         assert torch.equal(cache.keys, torch.stack(list(held.values()), dim=1))
         assert torch.equal(cache.values, 2 * cache.keys)
-    assert cache.stores.shape[2] <= 4 * len(held)
+    assert cache.frames.shape[0] <= 4 * len(held)
 
 
 @pytest.mark.parametrize("n", [1, 100])

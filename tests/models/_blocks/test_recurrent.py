@@ -115,6 +115,18 @@ def test_streaming_in_any_chunks_is_offline(kind: str, chunks: list[int]) -> Non
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_the_kernel_for_sequences_gives_what_steps_give(kind: str) -> None:
+    """From any state on, and its state after them."""
+    model, x = lstm(**KINDS[kind]), frames(n=20)
+    with torch.no_grad():
+        _, before = model.step(x[:, :7], model.start(2))
+        expected, after = model.step(x[:, 7:], before)
+        found, state = model.run(x[:, 7:], before)
+    torch.testing.assert_close(found, expected, atol=1e-6, rtol=0)
+    torch.testing.assert_close(state, after, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_later_frames_change_no_bit_of_what_went_before(kind: str) -> None:
     model, x = lstm(**KINDS[kind]), frames(n=12)
     other = torch.cat([x[:, :7], 100 * frames(n=5, seed=1)], dim=1)

@@ -63,7 +63,7 @@ def gates_of(model: TransformerEncoder, x: Tensor) -> Iterator[tuple[Tensor, Ten
     for found in model.masked(x, torch.tensor([x.shape[1]]))[1]:
         for i in range(found.n_blocks):
             block = found.block(i)
-            yield block.query[0], block.key[0], block.ffn[0]
+            yield block.query[0].detach(), block.key[0].detach(), block.ffn[0].detach()
 
 
 @pytest.mark.parametrize("context", [1000, 5])

@@ -61,7 +61,7 @@ def test_caches_hold_the_window() -> None:
         for part in x.split(7, dim=1):
             small.step(part, state)
     assert [list(cache.held) for (cache,) in state[0].caches] == [[295, 296, 297, 298, 299]] * SIZES.blocks
-    assert all(cache.stores.shape[2] <= 64 for (cache,) in state[0].caches)
+    assert all(cache.frames.shape[0] <= 64 for (cache,) in state[0].caches)
 
 
 def test_a_wide_window_is_attention_to_everything() -> None:
