@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
 import tones
+from workers import work_here
 
 from earmark.bench import bureau, learning, observing, run, score
 from earmark.bench.api import InputError
-from earmark.bench.executors.local import Ended
-from earmark.bench.executors.worker import run_job
 from earmark.bench.outcomes import OUTCOMES
 from earmark.bench.preflight import Request
 from earmark.bench.rows import Cell
@@ -74,23 +73,15 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def jobs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     """What the workers were asked to do; they run in this process, unpinned."""
-    asked: list[str] = []
     if "fair" in sys.modules:
         sys.modules["fair"].SEEN.clear()
-    kinds = ("cell", "training", "repair", "find", "assign", "embed")
-
-    def here(job: Mapping[str, Any], *, advance: Callable[[int, int, str], None], **_limits: Any) -> Ended:
-        kind = next(kind for kind in kinds if kind in job)
-        asked.append(f"{job['cell']['split']}" if kind == "cell" else kind)
-        message = run_job(job, lambda m: advance(m["done"], m["total"], m["what"]))
-        told = tuple(message.get("trained_on", ()))
-        return Ended(message["status"], message.get("reason"), (), told, bool(message.get("bad_input")))
-
-    for module in (observing, learning, bureau):
-        monkeypatch.setattr(module, "run_cell", here)
-    monkeypatch.setattr("earmark.bench.executors.worker._pin", lambda _threads: None)
     monkeypatch.setenv("EARMARK_CACHE", str(tmp_path / "cache"))
-    return asked
+    return work_here(monkeypatch, (observing, learning, bureau), kind_of)
+
+
+def kind_of(job: Mapping[str, Any]) -> str:
+    kind = next(kind for kind in ("cell", "training", "repair", "find", "assign", "embed") if kind in job)
+    return str(job["cell"]["split"]) if kind == "cell" else kind
 
 
 def go(tmp_path: Path, corpus: Path, text: str = SUITE, **changes: Any) -> run.Outcome:

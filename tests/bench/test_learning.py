@@ -10,19 +10,19 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import tones
+from workers import work_here
 
 from earmark.bench import learning, observing, provenance, run
 from earmark.bench.api import InputError
 from earmark.bench.executors import teaching
 from earmark.bench.executors.local import STOPPED, Ended
-from earmark.bench.executors.worker import run_job
 from earmark.bench.preflight import Request
 from earmark.bench.rows import Cell
 from earmark.bench.training import checkpoint
@@ -59,19 +59,8 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def jobs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     """What the workers were asked to do; they run in this process, unpinned."""
-    asked: list[str] = []
-
-    def here(job: Mapping[str, Any], *, advance: Callable[[int, int, str], None], **_limits: Any) -> Ended:
-        asked.append("train" if "training" in job else "observe")
-        message = run_job(job, lambda m: advance(m["done"], m["total"], m["what"]))
-        told = tuple(message.get("trained_on", ()))
-        return Ended(message["status"], message.get("reason"), (), told, bool(message.get("bad_input")))
-
-    monkeypatch.setattr(observing, "run_cell", here)
-    monkeypatch.setattr(learning, "run_cell", here)
-    monkeypatch.setattr("earmark.bench.executors.worker._pin", lambda _threads: None)
     monkeypatch.setenv("EARMARK_CACHE", str(tmp_path / "cache"))
-    return asked
+    return work_here(monkeypatch, (observing, learning), lambda job: "train" if "training" in job else "observe")
 
 
 def go(tmp_path: Path, corpus: Path, text: str = SUITE, **changes: Any) -> run.Outcome:
