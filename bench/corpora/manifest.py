@@ -65,12 +65,11 @@ def check(folder: Path, settings: Settings, *, cache: Path, progress: Report) ->
         sidecar.fill(draft)
     _check_ids(drafts)
     facts = _check_audio_files(drafts, folder.resolve(), cache, progress)
-    ignore = settings.split == "ignore"
-    if not ignore:
+    if not settings.divides:
         _check_splits(drafts)
     good = [draft for draft in drafts if not draft.problems]
     problems = [*(problem for draft in drafts for problem in draft.problems), *sidecar.problems]
-    return Checked(_rows(good, folder.resolve(), facts, ignore), facts, problems, len(drafts))
+    return Checked(_rows(good, folder.resolve(), facts, settings), facts, problems, len(drafts))
 
 
 def raise_problems(problems: list[Problem], path: Path, n_lines: int) -> None:
@@ -170,8 +169,9 @@ def _check_splits(drafts: list[Draft]) -> None:
         )
 
 
-def _rows(drafts: list[Draft], folder: Path, facts: dict[str, AudioFacts], ignore: bool) -> list[Row]:
-    dealt = splits.divide([draft.values for draft in drafts], ignore=ignore)
+def _rows(drafts: list[Draft], folder: Path, facts: dict[str, AudioFacts], settings: Settings) -> list[Row]:
+    values = [draft.values for draft in drafts]
+    dealt = splits.divide(values, ignore=settings.divides, shares=settings.shares or splits.ALL_SHARES)
     rows = []
     for draft, split in zip(drafts, dealt, strict=True):
         audio = {"bytes": None, "path": str(folder / draft.values["audio"])}

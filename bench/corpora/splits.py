@@ -38,10 +38,10 @@ class Clash:
     splits: tuple[str, str]
 
 
-def divide(rows: Rows, *, seed: int = 0, ignore: bool = False) -> list[str]:
-    """The split of each row: as written, ``test`` divided, everything divided where no row says (or ``ignore``)."""
+def divide(rows: Rows, *, seed: int = 0, ignore: bool = False, shares: Mapping[str, float] = ALL_SHARES) -> list[str]:
+    """The split of each row: as written, ``test`` divided; by ``shares`` where no row says (or ``ignore``)."""
     if ignore or all(row.get("split") is None for row in rows):
-        return divide_all(rows, seed=seed)
+        return divide_all(rows, shares=shares, seed=seed)
     return divide_test(rows, seed=seed)
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import random
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -212,10 +213,19 @@ def test_corpus_toml_names_the_corpus_and_may_ignore_splits(tmp_path: Path) -> N
     assert set(corpus.rows["split"]) == {"train"}
 
 
+def test_corpus_toml_may_give_each_split_its_share_of_the_speakers(tmp_path: Path) -> None:
+    lines = [{**line, "split": "train", "speaker": f"s{index}"} for index, line in enumerate(good(10))]
+    folder = write_corpus(tmp_path / "c", lines)
+    (folder / "corpus.toml").write_text("shares = { train = 0.2, discover = 0.3, measure = 0.5 }")
+    assert Counter(load(folder).rows["split"]) == {"train": 2, "discover": 3, "measure": 5}
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [("licence = 'x'", "did you mean license"), ("name = 3", "name is not text"), ("split = 'no'", "split is 'no'"),
-     ("name =", "not valid TOML")],
+     ("name =", "not valid TOML"), ("shares = 1", "shares is not a table"), ("shares = {}", "shares is not a table"),
+     ("shares = { test = 1 }", "unknown split 'test'"), ("shares = { train = true }", "the share of train is True"),
+     ("shares = { train = 0.5, measure = 0.4 }", "shares come to 0.9")],
 )  # fmt: skip
 def test_a_bad_corpus_toml_is_an_error(tmp_path: Path, text: str, said: str) -> None:
     folder = write_corpus(tmp_path / "c", good(1))
