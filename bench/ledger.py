@@ -84,8 +84,10 @@ def _corpus_info(prepared: Prepared, name: str) -> rows.CorpusInfo:
 
 def with_trained_on(run: rows.Run, plugin: str, ended: Ended) -> rows.Run:
     """What a model was trained on is known once it has been built."""
+    if not ended.trained_on:
+        return run
     info = run.plugins[plugin].model_copy(update={"trained_on": list(ended.trained_on)})
-    return run.model_copy(update={"plugins": {**run.plugins, plugin: info}}) if ended.trained_on else run
+    return run.model_copy(update={"plugins": {**run.plugins, plugin: info}})
 
 
 def finished(run: rows.Run, folder: store.RunFolder, before: tuple[int, int]) -> rows.Run:

@@ -83,6 +83,7 @@ def _row(cell: Planned, ended: Ended, flags: list[str]) -> rows.Cell:
             "vocabulary",
             "timing_recordings",
             "limit",
+            "world",
             "exclude",
             "timeout_minutes",
             "memory_mib",

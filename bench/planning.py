@@ -27,11 +27,11 @@ class Planned(Block):
 
     cell: str
     train_key: str
-    task: Literal["recognition", "conversation", "verification"]
+    task: Literal["recognition", "conversation", "verification", "finding"]
     plugin: str
     preset: str
     options: dict[str, Any]
-    vocabulary: Literal["corpus"] | None
+    vocabulary: Literal["corpus"] | None = None
     train_corpus: str | None = None
     steps: int | None = None
     corpus: str
@@ -44,23 +44,25 @@ class Planned(Block):
     chunk_ms: int | None
     pacing: Literal["virtual", "real", "offline"]
     passes: int
-    timing_recordings: int | None
-    limit: int | None
-    exclude: dict[str, list[str]]
+    timing_recordings: int | None = None
+    limit: int | None = None
+    exclude: dict[str, list[str]] = Field(default_factory=dict)
+    world: dict[str, Any] | None = None
+    """What is drawn, where a finder is tried without audio."""
     mitigation: str | None = None
     repair: str | None = None
     repair_key: str | None = None
     cohort_input: CohortInput = "none"
 
     timeout_minutes: float
-    memory_mib: int | None
-    cohorts: list[str]
+    memory_mib: int | None = None
+    cohorts: list[str] = Field(default_factory=list)
     found: dict[str, str] = Field(default_factory=dict)
     """Of ``cohorts``, those that a finder finds: their scheme keys."""
     baseline: str | None = None
     """Of a repaired model, the cell of the model as it was."""
     slices: list[str] = Field(default_factory=list)
-    metrics: list[MetricGroup]
+    metrics: list[MetricGroup] = Field(default_factory=list)
 
 
 class Training(Block):
@@ -100,6 +102,8 @@ class Digests:
     """By name, the code of finders and mitigations."""
     areas: Mapping[str, str] = field(default_factory=dict)
     """By corpus name or path, what it tells of areas."""
+    worlds: str = ""
+    """The code that draws worlds and judges what is found in them."""
 
 
 def digest(value: Any) -> str:

@@ -22,6 +22,7 @@ from earmark.bench.planning import Digests, Planned, Training, digest, merged, p
 from earmark.bench.protocol import Planner, Protocol
 from earmark.bench.store import Plan
 from earmark.bench.suite import Suite, read_suite, with_corpus, with_plugins
+from earmark.bench.worlds.plan import CORPUS, world_cells
 
 MIB = 1024 * 1024
 BYTES_PER_CHUNK = 40
@@ -63,6 +64,11 @@ class Prepared:
     """What is found and repaired before the rest is measured."""
 
     @property
+    def heard(self) -> Sequence[Planned]:
+        """The cells for which audio is heard."""
+        return [cell for cell in self.cells if cell.world is None]
+
+    @property
     def plan(self) -> Plan:
         return Plan(self.suite, self.cells)
 
@@ -72,6 +78,8 @@ class Prepared:
 
     def corpus_of(self, cell: Planned) -> tuple[str, Corpus]:
         """The name or path a cell's corpus was asked for by, and the corpus."""
+        if cell.world is not None:
+            return CORPUS, self.corpora[CORPUS]
         return next((name, c) for name, c in self.corpora.items() if c.fingerprint == cell.corpus_fingerprint)
 
 
@@ -97,6 +105,8 @@ def prepare(request: Request) -> Prepared:
     names = {name: found.named(name, "model") for name in wanted}
     fairness = {name: found.named(name, "fairness") for name in _methods(suite)}
     corpora = {name: _load(name, request) for name in suite.corpora()}
+    if suite.world:
+        corpora[CORPUS] = Corpus(CORPUS, schema.to_dataset([]), "", license="")
     specs = {name: plugin.spec for name, plugin in names.items() if isinstance(plugin.spec, ModelSpec)}
     digests = Digests(
         plugins={name: provenance.plugin_digest(plugin) for name, plugin in names.items()},
@@ -105,12 +115,14 @@ def prepare(request: Request) -> Prepared:
         training=provenance.training_digest(),
         areas={name: digest(dict(corpus.area_attributes)) for name, corpus in corpora.items()},
         fairness={name: provenance.plugin_digest(plugin) for name, plugin in fairness.items()},
+        worlds=provenance.worlds_digest(),
     )
     methods = {name: plugin.spec for name, plugin in fairness.items() if isinstance(plugin.spec, FairnessSpec)}
     planner = Planner(suite, specs, methods, digests)
     protocol = planner.plan()
     _check_possible(suite, specs, methods)
-    measured = merged([*plan(suite, specs=specs, digests=digests), *protocol.cells])
+    tried = world_cells(suite, methods, digests)
+    measured = merged([*plan(suite, specs=specs, digests=digests), *protocol.cells, *tried])
     cells = planner.with_found(measured, protocol.findings)
     to_train = trainings(suite, specs=specs, digests=digests)
     every = {**names, **{f"{name} ({plugin.kind})": plugin for name, plugin in fairness.items()}}
@@ -123,7 +135,7 @@ def prepare(request: Request) -> Prepared:
 def estimate(prepared: Prepared) -> Estimate:
     """Audio and disk of a plan, from the corpus and the chunk sizes."""
     audio_s = disk = 0.0
-    for cell in prepared.cells:
+    for cell in prepared.heard:
         durations = [row["duration_s"] for row in select_rows(prepared.corpus_of(cell)[1], cell)]
         timed = sorted(durations, reverse=True)[: cell.timing_recordings]
         streamed_s = sum(durations) + (cell.passes - 1) * sum(timed)
@@ -164,7 +176,8 @@ def _suite(request: Request, specs: Mapping[str, ModelSpec]) -> Suite:
 
 
 def _methods(suite: Suite) -> list[str]:
-    return [*(block.finder for block in suite.cohorts), *(block.method for block in suite.repair)]
+    tried = [name for block in suite.world for name in block.finders]
+    return [*(block.finder for block in suite.cohorts), *(block.method for block in suite.repair), *tried]
 
 
 def _check_possible(suite: Suite, specs: Mapping[str, ModelSpec], methods: Mapping[str, FairnessSpec]) -> None:
@@ -192,7 +205,7 @@ def _load(name: str, request: Request) -> Corpus:
 def _check_corpora(prepared: Prepared) -> None:
     for training in prepared.trainings.values():
         training_rows(prepared.corpora[training.corpus], training)
-    for cell in prepared.cells:
+    for cell in prepared.heard:
         corpus = prepared.corpus_of(cell)[1]
         rows = select_rows(corpus, cell)
         if cell.task == "verification":

@@ -34,6 +34,10 @@ _OBSERVING = (
     "observe", "clock.py", "tables.py", "executors/worker.py", "corpora/audio.py", "corpora/conditions.py",
     "corpora/schema.py",
 )  # fmt: skip
+_DRAWING = (
+    "worlds/power.py", "worlds/world.py", "executors/drawing.py", "metrics/gaps.py", "metrics/simultaneous.py",
+    "metrics/resampling.py",
+)  # fmt: skip
 _DECODING = ("numpy", "scipy", "soundfile")
 _TRAINING = (
     "training", "tokenizer.py", "executors/teaching.py", "observe/selection.py", "metrics/normalize.py",
@@ -123,6 +127,11 @@ def harness_digest() -> str:
 def training_digest() -> str:
     """Digest of the code, and the packages below it, that turn a model and a corpus into a checkpoint."""
     return _code_digest(_TRAINING, _LEARNING)
+
+
+def worlds_digest() -> str:
+    """Digest of the code, and the packages below it, that draw worlds without audio and judge finders in them."""
+    return _code_digest(_DRAWING, ("numpy", "scipy"))
 
 
 def _code_digest(names: Sequence[str], distributions: Sequence[str]) -> str:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 def check_references(suite: Suite, where: str) -> None:
     """InputError where a block names another that there isn't, or says half of what it should."""
+    if not suite.measure and not suite.world:
+        raise InputError("the suite measures nothing", where=where, fix="add a [[measure]] or a [[world]] block")
     for block in suite.train:
         if (block.corpus is None) != (block.steps is None):
             lacking = "corpus" if block.corpus is None else "steps"

@@ -21,14 +21,15 @@ from earmark.bench.store import RunFolder
 ALL, ACROSS = "all", "*"
 REPAIR = "repair:"
 """Begins the flag that names the block by which a cell's model was repaired."""
-HEADLINE = {"recognition": "wer", "conversation": "orc_wer", "verification": "eer"}
+HEADLINE = {"recognition": "wer", "conversation": "orc_wer", "verification": "eer", "finding": "finder_power"}
 """By task, the error rate that tables begin with."""
-GAP = {"recognition": "gap_rel", "conversation": "gap_rel", "verification": "eer_gap_rel"}
+GAP = {"recognition": "gap_rel", "conversation": "gap_rel", "verification": "eer_gap_rel", "finding": "gap_rel"}
 """By task, the gap that is shown first."""
 COST = {
     "recognition": ("upl_final_p50", "rtf_streaming"),
     "verification": ("rtf_offline",),
     "conversation": ("rtf_streaming",),
+    "finding": (),
 }
 """By task, what the error rate is plotted against: the first of these that was measured."""
 AXES = (
@@ -68,6 +69,11 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
     "verification": (
         Column("EER", "eer"), Column("minDCF(0.01)", "min_dcf_p01"), Column("minDCF(0.05)", "min_dcf_p05"),
         Column("RTF", "rtf_offline"), Column("compute", "macs_per_audio_second"), Column("memory", "peak_rss_mib"),
+    ),
+    "finding": (
+        Column("power", "finder_power"), Column("Jaccard", "finder_jaccard"), Column("recall", "finder_recall"),
+        Column("precision", "finder_precision"), Column("false alarms", "finder_false_alarms"),
+        Column("uncorrected", "finder_false_alarms_uncorrected"), Column("divides null", "finder_divides_null"),
     ),
 }  # fmt: skip
 

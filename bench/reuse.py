@@ -18,7 +18,7 @@ from earmark.bench.rows import Cell
 from earmark.bench.store import RunFolder, run_folders
 from earmark.bench.tables import read_table
 
-QUALITY = ("utterances", "offline", "reference_words", "work", "probes", "embeddings", "trials")
+QUALITY = ("utterances", "offline", "reference_words", "work", "probes", "embeddings", "trials", "draws")
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 SCHEMA_VERSION = 1
 
 Status = Literal["ok", "insufficient", "unbounded", "failed", "timeout", "out_of_memory", "unsupported"]
-Unit = Literal["utterances", "words", "speakers", "trials", "streams", "chunks", "turns", "cohorts"]
+Unit = Literal["utterances", "words", "speakers", "trials", "streams", "chunks", "turns", "cohorts", "draws"]
 
 
 def _digits12(value: float) -> float:
@@ -42,7 +42,7 @@ class Cell(Row):
     cell: str = Field(pattern=r"^[\w-]+$")
     train_key: str
     kind: Literal["measured", "reported"] = "measured"
-    task: Literal["recognition", "conversation", "verification"]
+    task: Literal["recognition", "conversation", "verification", "finding"]
     plugin: str
     preset: str
     options: dict[str, Any] = Field(default_factory=dict)

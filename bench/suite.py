@@ -131,6 +131,20 @@ class Measure(Block):
     memory_mib: int | None = Field(None, ge=256)
 
 
+class World(Block):
+    """Cohort finders tried in worlds that are drawn without audio; ``worlds.world`` says what is drawn."""
+
+    finders: list[str] = Field(min_length=1)
+    planted: list[str] = []
+    draws: int = Field(500, ge=1)
+    null_draws: int = Field(200, ge=0)
+    effect: float = Field(2.0, gt=0)
+    share: float = Field(0.15, gt=0, lt=0.5)
+    speakers: int = Field(200, ge=1)
+    timeout_minutes: float = Field(60.0, gt=0)
+    options: dict[str, Any] = Field(default_factory=dict, alias="with")
+
+
 class Suite(Block):
     schema_: Literal[1] = Field(alias="schema")
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
@@ -142,7 +156,8 @@ class Suite(Block):
     train: list[Train] = Field(default_factory=list)
     cohorts: list[Cohorts] = Field(default_factory=list)
     repair: list[Repair] = Field(default_factory=list)
-    measure: list[Measure] = Field(min_length=1)
+    measure: list[Measure] = Field(default_factory=list)
+    world: list[World] = Field(default_factory=list)
 
     def corpora(self) -> tuple[str, ...]:
         """Every corpus that the suite names, in order."""
@@ -257,7 +272,7 @@ def _explain(error: ValidationError) -> Iterator[str]:
 def _keys_at(location: tuple[int | str, ...]) -> list[str]:
     blocks: dict[str, type[BaseModel]] = {
         "defaults": Circumstances, "train": Train, "cohorts": Cohorts, "repair": Repair, "measure": Measure,
-        "reference": Reference, "recipe": Recipe, "target": Target,
+        "reference": Reference, "recipe": Recipe, "target": Target, "world": World,
     }  # fmt: skip
     named = [part for part in location if isinstance(part, str)]
     block = blocks[named[-1]] if named else Suite

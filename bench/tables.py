@@ -49,6 +49,13 @@ SCHEMAS: Mapping[str, pa.Schema] = {
             ("session_relation", _TEXT), ("text_relation", _TEXT),
         ]
     ),
+    "draws": pa.schema(
+        [
+            ("cell", _TEXT), ("draw", _COUNT), ("n_cohorts", _COUNT), ("bottom", _TEXT), ("bottom_share", _REAL),
+            ("jaccard", _REAL), ("recall", _REAL), ("precision", _REAL), ("bottom_flagged", pa.bool_()),
+            ("n_flagged", _COUNT), ("n_flagged_uncorrected", _COUNT),
+        ]
+    ),
     "facts": _schema(("name", _TEXT), ("value", _REAL), ("note", _TEXT)),
     "assignments": pa.schema(
         [

@@ -28,7 +28,8 @@ from earmark.bench.store import RunFolder, run_folders, write_text
 MAX_ROWS = 300
 """Cohorts shown of one scheme: a page of tens of thousands of rows is of no use to anybody."""
 _HERE = Path(__file__).parent
-_TASKS = {"recognition": "Speech recognition", "conversation": "Conversations", "verification": "Speaker verification"}
+_TASKS = {"recognition": "Speech recognition", "conversation": "Conversations", "verification": "Speaker verification",
+          "finding": "Cohort finders in worlds without audio"}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,10 @@ def _failure(error: Exception) -> dict[str, Any]:
 
 def _carry_out(job: Mapping[str, Any], report: Report) -> tuple[list[str], list[str]]:
     """What kind of job it is stands in its keys."""
+    if "cell" in job and job["cell"]["task"] == "finding":
+        from earmark.bench.executors.drawing import draw_worlds
+
+        return draw_worlds(job, report)
     if "cell" in job:
         return _observe(job, report)
     if "training" in job:

@@ -83,6 +83,15 @@ _COHORTS: tuple[tuple[str, str, Better, str], ...] = (
     ("bottom_share_utterances", "1", "none", "share of the measured utterances that are in the bottom cohort"),
     ("bottom_share_words", "1", "none", "share of the measured reference words that are in the bottom cohort"),
 )
+_FINDERS: tuple[tuple[str, str, Better, str], ...] = (
+    ("finder_power", "1", "higher", "share of planted worlds whose worst found cohort is the planted one, and flagged"),
+    ("finder_jaccard", "1", "higher", "Jaccard index of the worst found cohort and the planted speakers"),
+    ("finder_recall", "1", "higher", "share of the planted speakers who are in the worst found cohort"),
+    ("finder_precision", "1", "higher", "share of the worst found cohort who are planted speakers"),
+    ("finder_false_alarms", "1", "lower", "share of null worlds in which some cohort is flagged by the corrected test"),
+    ("finder_false_alarms_uncorrected", "1", "lower", "the same with |T| > 1.96 for each cohort by itself"),
+    ("finder_divides_null", "1", "lower", "share of null worlds in which speakers are divided at all"),
+)
 _COMPUTE: tuple[tuple[str, str, Better, str], ...] = (
     ("macs_per_audio_second", "MAC/s", "lower", "multiply-accumulates executed per second of audio"),
     ("flops_per_audio_second", "FLOP/s", "lower", "floating-point operations per second of audio, two per MAC"),
@@ -123,7 +132,7 @@ _DELAYS: tuple[tuple[str, tuple[int, ...], Kind, str], ...] = (
 
 
 def _rows() -> Iterator[MetricName]:
-    for name, unit, better, text in (*_QUALITY, *_COHORTS):
+    for name, unit, better, text in (*_QUALITY, *_COHORTS, *_FINDERS):
         yield MetricName(name, unit, better, "quality", text)
     for stem, percentiles, kind, text in _DELAYS:
         for q in percentiles:

@@ -21,6 +21,7 @@ from earmark.bench.score.schemes import resolve
 from earmark.bench.score.slices import score_slices
 from earmark.bench.score.voices import score_embedding_time, score_voices
 from earmark.bench.score.words import Texts, score_offline, score_words
+from earmark.bench.score.worlds import score_worlds
 from earmark.bench.store import RunFolder
 from earmark.bench.tables import read_table
 
@@ -28,6 +29,7 @@ HEADLINES = {
     "recognition": {"wer": "wer", "latency": "rtf_streaming", "compute": "macs_per_audio_second", "gaps": "gap_rel"},
     "verification": {"eer": "eer", "latency": "rtf_offline", "compute": "macs_per_audio_second", "gaps": "eer_gap_rel"},
     "conversation": {},
+    "finding": {},
 }
 """By task and metric group, the metric that stands for the group where a cell has no numbers."""
 
@@ -57,11 +59,14 @@ def score_cell(cell: Cell, planned: Planned, folder: RunFolder, normalizer: str)
         raise InputError(
             "its observations are gone", where=f"{folder.path}, cell {cell.cell}", fix="run the suite again"
         )
-    scorers = {"recognition": _recognition, "verification": _verification}
+    scorers = {"recognition": _recognition, "verification": _verification, "finding": score_worlds}
     return list(scorers[cell.task](sheet, planned, observations))
 
 
 def _absent(sheet: Sheet, planned: Planned) -> Iterator[Measurement]:
+    if planned.world is not None:
+        metric = "finder_power" if planned.world["planted"] else "finder_false_alarms"
+        yield sheet.missing(metric, sheet.cell.status, sheet.cell.reason)
     for group, metric in HEADLINES[planned.task].items():
         if group in planned.metrics:
             yield sheet.missing(metric, sheet.cell.status, sheet.cell.reason, cohort="*" if group == "gaps" else "all")

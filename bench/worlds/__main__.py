@@ -15,13 +15,10 @@ import typer
 
 from earmark.bench import progress, registry
 from earmark.bench.api import FairnessSpec, InputError, Unsupported
+from earmark.bench.worlds.plan import NULL, seen_by
 from earmark.bench.worlds.power import Fit, measure, random_groups, summarize
 from earmark.bench.worlds.world import GROUPS, SPLITS, World
 
-SEEN_BY: Mapping[str, tuple[str, ...]] = {
-    "place": ("rectangle", "rotated"), "area": ("attribute",), "embedding": ("voice",),
-}  # fmt: skip
-NULL = "nothing"
 OF_A_TRUTH = ("power", "jaccard", "recall", "precision")
 """Columns that say nothing where nothing was planted."""
 COLUMNS = (
@@ -71,9 +68,8 @@ def _finder(name: str, options: Mapping[str, Any], files: tuple[Path, ...]) -> t
     if name == "random":
         return random_groups, []
     spec = registry.scan(files).named(name, "fairness").spec
-    if not isinstance(spec, FairnessSpec) or spec.role != "finder":
-        raise InputError(f"{name!r} finds no cohorts", where="worlds", fix="name a cohort finder")
-    seen = [truth for need in sorted(spec.needs) for truth in SEEN_BY.get(need, ())]
+    assert isinstance(spec, FairnessSpec)
+    seen = seen_by(spec)
     return registry.resolve(spec)(options=options).fit, seen
 
 

@@ -69,7 +69,7 @@ def test_verification_has_no_chunks_and_is_offline() -> None:
         ({"defaults": {"chunk_ms": [-120]}}, "defaults.chunk_ms.1: input should be greater than or equal to 1"),
         ({"defaults": {"pacing": "offline"}}, "defaults.pacing: input should be 'virtual' or 'real'"),
         ({"schema": 2}, "schema: input should be 1"),
-        ({"measure": []}, "measure: list should have at least 1 item"),
+        ({"measure": []}, "the suite measures nothing"),
         ({"train": [{"id": "a", "task": "recognition", "plugins": ["asr"]}] * 2}, "two blocks have the id 'a'"),
     ],
 )
