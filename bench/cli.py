@@ -144,6 +144,26 @@ def errors(
 
 
 @app.command()
+def compare(
+    a: Annotated[str, typer.Argument(help="Run id, its beginning, a path, or 'latest'; :MODEL behind it names one.")],
+    b: Annotated[str, typer.Argument(help="The run that is compared with it.")],
+    metrics: Annotated[list[str], typer.Option("--metric", help="Only this metric.", metavar="NAME")] = [],  # noqa: B006
+    alpha: Annotated[float, typer.Option(min=0.0, max=1.0, help="Chance of any false alarm.")] = 0.05,
+    n: Annotated[int, typer.Option("-n", min=0, help="How many utterances that changed most.")] = 5,
+    fail_on_regression: Annotated[bool, typer.Option("--fail-on-regression", help="Exit 1 if worse.")] = False,
+    results: Results = DEFAULT_RESULTS,
+    as_json: AsJson = False,
+) -> None:
+    """What changed from run A to run B: paired differences, their p values, cohorts, timings beyond the noise."""
+    from earmark.bench import compare as comparing
+    from earmark.bench import show as view
+
+    found = comparing.compare(a, b, results=results, metrics=metrics, alpha=alpha, n_moved=n)
+    _print_json(found.to_json()) if as_json else view.print_rendered(comparing.render(found))
+    raise typer.Exit(1 if fail_on_regression and found.worse else 0)
+
+
+@app.command()
 def score(
     run: Which = "latest",
     normalizer: Annotated[str | None, typer.Option(help="Score by this text normalizer from now on.")] = None,

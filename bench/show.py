@@ -37,7 +37,7 @@ def show(results: Path, run: str, *, as_json: bool = False) -> None:
     if as_json:
         print(json.dumps(query.flat_rows(folder), indent=1, ensure_ascii=False))
     else:
-        _console().print(render(report.load(folder)))
+        print_rendered(render(report.load(folder)))
 
 
 def errors(results: Path, run: str, *, cell: str | None = None, n: int = 20, as_json: bool = False) -> None:
@@ -49,6 +49,11 @@ def errors(results: Path, run: str, *, cell: str | None = None, n: int = 20, as_
     console = _console()
     for one in found:
         console.print(render_mistakes(one, n=n, width=console.width))
+
+
+def print_rendered(what: RenderableType) -> None:
+    """Print to the terminal, or plainly and wide where there is none."""
+    _console().print(what)
 
 
 def _console() -> Console:

@@ -41,7 +41,7 @@ class Timed:
     """One timed recording: its chunks' due, service and end times (n,), and its words that were recognized.
 
     ``n_words`` counts the reference words, ``n_placed`` those whose times are known (all or none), ``words`` are those
-    recognized. ``has_times`` says whether the start of speech is known.
+    recognized and ``places`` which of the reference they are. ``has_times`` says whether the start of speech is known.
     """
 
     utterance_id: str
@@ -52,6 +52,7 @@ class Timed:
     end_s: np.ndarray[Any, np.dtype[np.float64]]
     times: latency.StreamTimes
     words: tuple[latency.Emission, ...]
+    places: tuple[int, ...]
     n_words: int
     n_placed: int
     n_revisions: int
@@ -170,13 +171,19 @@ def _cohort_rows(sheet: Sheet, scheme: Scheme, timed: Sequence[Timed]) -> Iterat
 
 def _timed(sheet: Sheet, folder: Path) -> Iterator[Timed]:
     chunks = read_table(folder, "chunks")
-    chunks = chunks.filter(chunks["timed"])
+    names = ("utterances", "tokens", "reference_words")
+    return timed_recordings(sheet, chunks.filter(chunks["timed"]), *(read_table(folder, name) for name in names))
+
+
+def timed_recordings(
+    sheet: Sheet, chunks: pa.Table, utterances: pa.Table, tokens: pa.Table, words: pa.Table
+) -> Iterator[Timed]:
+    """The recordings that ``chunks`` are of, from a cell's tables; of tokens those of the first pass count."""
     names = pc.unique(chunks["utterance_id"])
     by_name = _grouped(chunks)
-    tokens, words = read_table(folder, "tokens"), read_table(folder, "reference_words")
     said = _grouped(_of(tokens.filter(pc.equal(tokens["pass"], 0)), names))
     spoken = _grouped(_of(words, names))
-    for row in _of(read_table(folder, "utterances"), names).to_pylist():
+    for row in _of(utterances, names).to_pylist():
         name = row["utterance_id"]
         yield _one(sheet, row, by_name[name], said.get(name, []), spoken.get(name, []))
 
@@ -212,6 +219,7 @@ def _one(
     reference = normalize(utterance["reference"], sheet.normalizer).split()
     screens = transcripts(tokens, len(due_s))
     placed = _placed(sheet, reference, spoken)
+    recognized = _emissions(sheet, placed, _said(tokens, screens), due_s, end_s)
     return Timed(
         utterance_id=utterance["utterance_id"],
         speaker=utterance["speaker"],
@@ -220,7 +228,8 @@ def _one(
         service_s=service_s,
         end_s=end_s,
         times=times,
-        words=_emissions(sheet, placed, _said(tokens, screens), due_s, end_s),
+        words=tuple(word for _, word in recognized),
+        places=tuple(place for place, _ in recognized),
         n_words=len(reference),
         n_placed=len(placed),
         n_revisions=latency.count_revisions(screens),
@@ -253,23 +262,22 @@ def _emissions(
     said: Sequence[tuple[str, tuple[int, int]]],
     due_s: Any,
     end_s: Any,
-) -> tuple[latency.Emission, ...]:
-    """The reference words that were recognized, with the chunks that showed them for good and that finished them."""
+) -> list[tuple[int, latency.Emission]]:
+    """The reference words that were recognized, by place, with the chunks that showed and that finished them."""
     heard = _normalized_words(sheet, said)
     found = []
     for step in align_words(" ".join(word for word, _ in placed), " ".join(word for word, _ in heard)):
         if step.op == "equal" and step.reference_index is not None and step.hypothesis_index is not None:
             first, final = heard[step.hypothesis_index][1]
-            found.append(
-                latency.Emission(
-                    end_s=placed[step.reference_index][1],
-                    first_stream_s=float(due_s[first]),
-                    final_stream_s=float(due_s[final]),
-                    first_wall_s=float(end_s[first]),
-                    final_wall_s=float(end_s[final]),
-                )
+            emission = latency.Emission(
+                end_s=placed[step.reference_index][1],
+                first_stream_s=float(due_s[first]),
+                final_stream_s=float(due_s[final]),
+                first_wall_s=float(end_s[first]),
+                final_wall_s=float(end_s[final]),
             )
-    return tuple(found)
+            found.append((step.reference_index, emission))
+    return found
 
 
 def _normalized_words(sheet: Sheet, words: Sequence[tuple[str, Any]]) -> list[tuple[str, Any]]:
