@@ -11,7 +11,7 @@ from earmark.bench.metrics.names import METRICS
 from earmark.bench.rows import Measurement
 
 NOTHING = "–"
-_PLAIN = ("rtf_", "min_dcf", "partial_revisions", "wer_cohort_var")
+_PLAIN = ("rtf_", "min_dcf", "act_dcf", "fdr_", "garbe_", "partial_revisions", "wer_cohort_var")
 _WORDS = {"unbounded": "∞", "out_of_memory": "out of memory"}
 _POWERS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
@@ -75,7 +75,11 @@ def clean(text: object) -> str:
 
 
 def _is_share(metric: str) -> bool:
-    return not metric.startswith(_PLAIN) and not metric.endswith("_ratio")
+    return not metric.startswith(_PLAIN) and not _is_ratio(metric)
+
+
+def _is_ratio(metric: str) -> bool:
+    return metric.endswith("_ratio") or "_ratio_at_" in metric
 
 
 def _digits(metric: str, amount: float, guide: float) -> str:
@@ -87,7 +91,7 @@ def _digits(metric: str, amount: float, guide: float) -> str:
         return f"{amount:.0f}"
     if kind != "1":
         return _powers(amount)
-    if metric.endswith("_ratio"):
+    if _is_ratio(metric):
         return f"{amount:.2f}"
     if metric.startswith(_PLAIN):
         return f"{amount:#.3g}".removesuffix(".")

@@ -50,8 +50,17 @@ _QUALITY: tuple[tuple[str, str, Better, str], ...] = (
     ("min_dcf_p01", "1", "lower", "normalized minimum detection cost at a target prior of 0.01"),
     ("min_dcf_p05", "1", "lower", "normalized minimum detection cost at a target prior of 0.05"),
     ("min_dcf", "1", "lower", "mean of the normalized minimum detection costs at priors of 0.01 and 0.005"),
-    ("fnmr_at_eer", "1", "lower", "share of targets rejected at the one threshold of the whole trial list's EER"),
-    ("fmr_at_eer", "1", "lower", "share of non-targets accepted at the one threshold of the whole trial list's EER"),
+    ("act_dcf_p01", "1", "lower", "normalized detection cost of calibrated scores at their own threshold, prior 0.01"),
+    ("act_dcf_p05", "1", "lower", "normalized detection cost of calibrated scores at their own threshold, prior 0.05"),
+    ("cllr", "bit", "lower", "cost of the calibrated scores as log-likelihood ratios"),
+    ("min_cllr", "bit", "lower", "cllr of the best rising map of the scores"),
+    ("calibration_loss", "bit", "lower", "cllr minus min_cllr"),
+    (
+        "eer_as_norm",
+        "1",
+        "lower",
+        "EER of scores normalized by each recording's closest impostors among train speakers",
+    ),
 )
 _COHORTS: tuple[tuple[str, str, Better, str], ...] = (
     ("gap_abs", "1", "lower", "WER of the bottom cohort minus WER of the top cohort"),
@@ -71,6 +80,7 @@ _COHORTS: tuple[tuple[str, str, Better, str], ...] = (
     ("eer_gap_overall", "1", "lower", "EER of the bottom cohort minus the overall EER, over the overall EER"),
     ("eer_cohort_mean", "1", "lower", "mean of the cohorts' EER, every cohort counting the same"),
     ("eer_cohort_max", "1", "lower", "EER of the worst cohort"),
+    ("eer_cohort_std", "1", "lower", "standard deviation of the cohorts' EER, over K cohorts (biased upward by noise)"),
     (
         "wer_change",
         "1",
@@ -130,10 +140,28 @@ _DELAYS: tuple[tuple[str, tuple[int, ...], Kind, str], ...] = (
     ("compute_chunk", (50, 95), "timing", "processing time of a chunk"),
 )
 
+_THRESHOLDS = {
+    "eer": "threshold of the whole trial list's EER",
+    "fmr_1pct": "threshold that accepts at most 1 % of all non-targets",
+    "fmr_01pct": "threshold that accepts at most 0.1 % of all non-targets",
+}
+"""Thresholds that are set once, on the whole trial list."""
+_AT_THRESHOLD: tuple[tuple[str, Better, str], ...] = (
+    ("fnmr", "lower", "share of targets rejected"),
+    ("fmr", "lower", "share of non-targets accepted"),
+    ("fdr", "higher", "fairness discrepancy rate, 1 minus half the sum of the largest differences of FMR and of FNMR,"),
+    ("garbe", "lower", "mean of the Gini coefficients of the cohorts' FMR and FNMR"),
+    ("fnmr_ratio", "lower", "largest FNMR of a cohort over the smallest"),
+    ("fmr_ratio", "lower", "largest FMR of a cohort over the smallest"),
+)
+
 
 def _rows() -> Iterator[MetricName]:
     for name, unit, better, text in (*_QUALITY, *_COHORTS, *_FINDERS):
         yield MetricName(name, unit, better, "quality", text)
+    for point, threshold in _THRESHOLDS.items():
+        for stem, better, text in _AT_THRESHOLD:
+            yield MetricName(f"{stem}_at_{point}", "1", better, "quality", f"{text} at the one {threshold}")
     for stem, percentiles, kind, text in _DELAYS:
         for q in percentiles:
             yield MetricName(f"{stem}_p{q}", "ms", "lower", kind, f"percentile {q}: {text}")

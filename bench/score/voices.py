@@ -1,68 +1,22 @@
-"""Scores a speaker embedder's trials: EER and its companions, by cohort, with the gaps between cohorts."""
+"""Scores a speaker embedder's trials: EER, detection costs and calibration of the whole list, and the time it took."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from earmark.bench.metrics import verification
-from earmark.bench.metrics.cohorts import EER_GAPS, CohortEer, eer_cohorts
+from earmark.bench.metrics.resampling import Floats, Interval, speaker_draws, undefined_interval
 from earmark.bench.metrics.statistics import percentile_interval, speaker_bootstrap
+from earmark.bench.metrics.trial_bootstrap import WeightedTrials, replicated, speaker_codes
 from earmark.bench.rows import Measurement
 from earmark.bench.score.measure import Sheet
 from earmark.bench.score.schemes import Scheme
-from earmark.bench.score.words import gap_rows, no_scheme, too_small
+from earmark.bench.score.trials import Trials
+from earmark.bench.score.voice_cohorts import N_REPLICATES, score_voice_cohorts, threshold_rows
+from earmark.bench.score.words import no_scheme
 from earmark.bench.tables import read_table
-
-N_REPLICATES = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Trials:
-    """A cell's trials as columns, and remarks on how they were paired."""
-
-    scores: np.ndarray[Any, np.dtype[np.float64]]
-    is_target: np.ndarray[Any, np.dtype[np.bool_]]
-    enroll_speaker: list[str]
-    test_speaker: list[str]
-    remarks: tuple[str, ...]
-
-    @classmethod
-    def read(cls, folder: Path) -> Trials:
-        table = read_table(folder, "trials")
-        relations = sorted({(r["pairing"], r["text_relation"]) for r in table.select(_RELATIONS).to_pylist()})
-        remarks = [f"{pairing}, {text} text".replace(" ", "_") for pairing, text in relations]
-        return cls(
-            np.asarray(table["score"]),
-            np.asarray(table["target"]).astype(bool),
-            table["enroll_speaker"].to_pylist(),
-            table["test_speaker"].to_pylist(),
-            tuple(f"trials:{remark}" for remark in remarks),
-        )
-
-    @property
-    def speakers(self) -> set[str]:
-        return {*self.enroll_speaker, *self.test_speaker}
-
-    def within(self, speakers: Mapping[str, str]) -> Trials:
-        """The trials both of whose speakers are among those given."""
-        pairs = zip(self.enroll_speaker, self.test_speaker, strict=True)
-        at = [place for place, (a, b) in enumerate(pairs) if a in speakers and b in speakers]
-        return Trials(
-            self.scores[at], self.is_target[at], [self.enroll_speaker[i] for i in at],
-            [self.test_speaker[i] for i in at], self.remarks,
-        )  # fmt: skip
-
-    @property
-    def both_sides(self) -> bool:
-        return bool(self.is_target.any() and not self.is_target.all())
-
-
-_RELATIONS = ["pairing", "text_relation"]
 
 
 def score_voices(sheet: Sheet, folder: Path, schemes: Sequence[Scheme], *, gaps: bool) -> Iterator[Measurement]:
@@ -72,27 +26,12 @@ def score_voices(sheet: Sheet, folder: Path, schemes: Sequence[Scheme], *, gaps:
         yield sheet.missing("eer", "insufficient", "the list needs target and non-target trials")
         yield sheet.missing("eer_gap_rel", "insufficient", "there is no error rate to compare", cohort="*")
         return
-    targets, others = trials.scores[trials.is_target], trials.scores[~trials.is_target]
-    drawn = verification.eer_bootstrap(
-        trials.scores, trials.is_target, trials.enroll_speaker, trials.test_speaker,
-        n_replicates=N_REPLICATES, seed=sheet.seed("eer"),
-    )  # fmt: skip
-    eer = verification.equal_error_rate(targets, others)
-    reversed_scores = ["scores_reversed"] if eer > 0.5 else []
-    fields: dict[str, Any] = {
-        "n": len(trials.scores),
-        "n_unit": "trials",
-        "n_speakers": len(trials.speakers),
-        "flags": [*trials.remarks, *reversed_scores, f"targets:{len(targets)}"],
-    }
-    yield sheet.row("eer", eer, interval=percentile_interval(drawn, 0.95), **fields)
-    yield sheet.row("eer_hull", verification.equal_error_rate_hull(targets, others), **fields)
-    for name, prior in (("min_dcf_p01", 0.01), ("min_dcf_p05", 0.05)):
-        yield sheet.row(name, verification.min_dcf(targets, others, prior), **fields)
+    yield from _overall(sheet, trials)
+    yield from threshold_rows(sheet, trials)
     if gaps and not schemes:
         yield sheet.missing("eer_gap_rel", "unsupported", no_scheme(trials.speakers), cohort="*")
     for scheme in schemes if gaps else ():
-        yield from _cohort_rows(sheet, trials, scheme)
+        yield from score_voice_cohorts(sheet, trials, scheme)
 
 
 def score_embedding_time(sheet: Sheet, folder: Path) -> Iterator[Measurement]:
@@ -113,39 +52,22 @@ def score_embedding_time(sheet: Sheet, folder: Path) -> Iterator[Measurement]:
         )  # fmt: skip
 
 
-def _cohort_rows(sheet: Sheet, trials: Trials, scheme: Scheme) -> Iterator[Measurement]:
-    if scheme.problem:
-        yield sheet.missing("eer", "unsupported", scheme.problem, scheme=scheme.name, cohort="*")
-        return
-    known = trials.within(scheme.cohort_of)
-    if not known.both_sides:
-        yield sheet.missing("eer", "insufficient", "too few trials inside cohorts", scheme=scheme.name, cohort="*")
-        return
-    found = eer_cohorts(
-        known.scores, known.is_target, known.enroll_speaker, known.test_speaker, scheme.cohort_of,
-        n_replicates=N_REPLICATES, seed=sheet.seed("eer", scheme.name),
-    )  # fmt: skip
-    for cohort in found.cohorts:
-        yield from _cohort(sheet, scheme, cohort)
-    yield from gap_rows(sheet, scheme, found.gap, EER_GAPS, normalizer=None)
+def _overall(sheet: Sheet, trials: Trials) -> Iterator[Measurement]:
+    values, drawn = _measures(sheet, trials)
+    fields = trials.fields | {"flags": [*trials.flags, *(["scores_reversed"] if values["eer"] > 0.5 else [])]}
+    for name, value in values.items():
+        yield sheet.row(name, value, interval=_interval(value, drawn[name]), **fields)
 
 
-def _cohort(sheet: Sheet, scheme: Scheme, cohort: CohortEer) -> Iterator[Measurement]:
-    fields: dict[str, Any] = {
-        "scheme": scheme.name,
-        "cohort": cohort.name,
-        "n": cohort.n_targets + cohort.n_nontargets,
-        "n_unit": "trials",
-        "n_speakers": cohort.n_speakers,
-        "coverage": scheme.coverage,
-        "status": cohort.status,
-        "reason": too_small(cohort.status),
-        "flags": [f"targets:{cohort.n_targets}"],
-    }
-    for name in ("eer", "fnmr_at_eer", "fmr_at_eer"):
-        value = getattr(cohort, name)
-        if value is None:
-            missing = {"status": "insufficient", "reason": "no target or no non-target trials inside this cohort"}
-            yield sheet.row(name, None, **(fields | missing))
-        else:
-            yield sheet.row(name, value, interval=cohort.interval if name == "eer" else None, **fields)
+def _measures(sheet: Sheet, trials: Trials) -> tuple[Mapping[str, float], Mapping[str, Floats]]:
+    """Every measure of the whole list by name, and its replicates under a joint bootstrap of speakers."""
+    speakers, enroll, test = speaker_codes(trials.enroll_speaker, trials.test_speaker)
+    weighted = WeightedTrials(trials.scores, trials.is_target, enroll, test)
+    draws = speaker_draws(np.random.default_rng(sheet.seed("eer")), len(speakers), N_REPLICATES)
+    drawn = replicated(weighted, (k for block in draws for k in block))
+    return weighted.measures(np.ones(len(speakers))), drawn
+
+
+def _interval(value: float, drawn: Floats) -> Interval:
+    """Resampling a list without errors gives no errors: that is no certainty."""
+    return percentile_interval(drawn, 0.95) if value else undefined_interval(0.95)

@@ -12,7 +12,8 @@ from earmark.bench.metrics.names import METRICS
     [
         ("wer", 0.1234, "12.3"), ("wer", 0.0123, "1.23"), ("wer", 0.0, "0.00"), ("wer", 1.25, "125.0"),
         ("eer", 0.09949, "9.95"), ("eer", 0.09951, "10.0"), ("gap_rel", -0.5, "-50.0"),
-        ("gap_ratio", 1.5, "1.50"), ("min_dcf_p01", 0.43215, "0.432"), ("rtf_streaming", 0.031254, "0.0313"),
+        ("gap_ratio", 1.5, "1.50"), ("fnmr_ratio_at_eer", 1.5, "1.50"), ("cllr", 0.3443609, "0.344"),
+        ("garbe_at_fmr_1pct", 0.25, "0.250"), ("min_dcf_p01", 0.43215, "0.432"), ("rtf_streaming", 0.031254, "0.0313"),
         ("rtf_streaming", 1.2, "1.20"), ("upl_final_p50", 99.96, "100.0"), ("upl_final_p50", 312.4, "312"),
         ("emission_p50", -40.0, "-40.0"), ("macs_per_audio_second", 1.25e9, "1.25 G"),
         ("macs_per_audio_second", 38_400_000, "38.4 M"), ("n_parameters", 950, "950"), ("peak_rss_mib", 511.6, "512"),

@@ -257,7 +257,7 @@ def test_a_cell_that_cannot_be_scored_fails_by_itself(
     def overflow(*_: object, **__: object) -> None:
         raise OverflowError("math range error")
 
-    monkeypatch.setattr("earmark.bench.score.voices.eer_cohorts", overflow)
+    monkeypatch.setattr("earmark.bench.score.voice_cohorts.eer_cohorts", overflow)
     outcome = go(request(tmp_path, corpus))
     cells = {cell.plugin: cell for cell in outcome.folder.read_cells()}
     assert (outcome.exit_code, cells["tones"].status, cells["hums"].status) == (1, "ok", "failed")

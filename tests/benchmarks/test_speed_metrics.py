@@ -10,7 +10,8 @@ import pytest
 from earmark.bench.metrics.cohorts import cohort_gap, cohort_rates
 from earmark.bench.metrics.percentiles import cohort_percentiles
 from earmark.bench.metrics.statistics import SpeakerSums, per_speaker, speaker_bootstrap
-from earmark.bench.metrics.verification import eer_bootstrap, equal_error_rate
+from earmark.bench.metrics.trial_bootstrap import eer_bootstrap
+from earmark.bench.metrics.verification import equal_error_rate
 from earmark.bench.metrics.words import score_many
 
 if TYPE_CHECKING:
