@@ -15,7 +15,7 @@ from earmark.bench.compare.changes import Change
 from earmark.bench.compare.reading import columns, require_same, sorted_by
 from earmark.bench.metrics.gaps import MIN_SPEAKERS
 from earmark.bench.metrics.resampling import Floats, percentile_interval, speaker_draws
-from earmark.bench.metrics.verification import WeightedTrials, speaker_codes
+from earmark.bench.metrics.trial_bootstrap import WeightedTrials, speaker_codes
 from earmark.bench.score.schemes import Scheme
 
 N_REPLICATES = 500
