@@ -21,21 +21,27 @@ DELAY_S = 0.06
 """From the end of a piece to the frame that should say it: what ends a sound is heard a little later."""
 
 
-def labels_by_frame(example: Example, pieces: Pieces, *, n_frames: int, frame_s: float, stretch: float) -> Tensor:
-    """(n_frames,) labels, ``IGNORED`` but where a piece ends; all of them where word times are missing or don't fit.
+def timed_labels(example: Example, pieces: Pieces) -> list[tuple[float, int]]:
+    """Each label with the second at which it ends, in order; none where word times are missing or don't fit.
 
-    The pieces of a word share its time equally. Where two would meet in a frame, the later one takes the next.
-
-    Args:
-        frame_s: from one frame to the next.
-        stretch: how many times as long as the recording it is now, played at another speed.
+    The pieces of a word share its time equally.
     """
     turns = [(turn.text.split(), turn.words) for turn in example.turns]
     timed = all(" ".join(word.text for word in words).split() == said for said, words in turns)
-    spoken = [word for _, words in turns for word in words] if timed else []
+    return [found for _, words in turns for found in ends_of(words, pieces)] if timed else []
+
+
+def labels_by_frame(timed: Sequence[tuple[float, int]], *, n_frames: int, frame_s: float, stretch: float) -> Tensor:
+    """(n_frames,) labels, ``IGNORED`` but where a label ends. Where two would meet, the later one takes the next frame.
+
+    Args:
+        timed: labels with the second at which each ends, in order.
+        frame_s: from one frame to the next.
+        stretch: how many times as long as the recording it is now, played at another speed.
+    """
     labels = torch.full((n_frames,), IGNORED)
     free = 0
-    for ends_s, label in _ends(spoken, pieces):
+    for ends_s, label in timed:
         frame = max(free, int((ends_s * stretch + DELAY_S) / frame_s))
         if frame >= n_frames:
             break
@@ -70,8 +76,8 @@ def alignment_loss(logits: Tensor, labels: Tensor) -> Tensor:
     return total / (flat != IGNORED).sum().clamp(min=1)
 
 
-def _ends(words: Sequence[Word], pieces: Pieces) -> list[tuple[float, int]]:
-    """Each label with the second at which it ends, in order."""
+def ends_of(words: Sequence[Word], pieces: Pieces) -> list[tuple[float, int]]:
+    """The labels of these words, each with the second at which it ends, in order."""
     found = []
     for word in words:
         labels = pieces.encode(word.text)

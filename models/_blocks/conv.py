@@ -44,6 +44,20 @@ class CausalConv1d(nn.Module):
         return convolved.transpose(1, 2)
 
 
+class Stem(CausalConv1d):
+    """A causal convolution over three frames, LayerNorm and ReLU: what a small encoder begins with.
+
+    State: the last two frames that came in.
+    """
+
+    def __init__(self, width: int, width_out: int) -> None:
+        super().__init__(width, width_out, 3)
+        self.norm = nn.LayerNorm(width_out)
+
+    def _over(self, x: Tensor) -> Tensor:
+        return torch.relu(self.norm(super()._over(x)))
+
+
 class CausalConv2d(nn.Module):
     """Convolution over time and bands: sees the present frame and ``kernel - 1`` before it, and bands to both sides.
 

@@ -18,10 +18,11 @@ from torch.nn.utils.rnn import pad_sequence
 
 from earmark.bench.api import Condition, Example, InputError, Json, Losses, ModelInfo, Progress, Samples, Token
 from earmark.models._blocks import search, transducer
-from earmark.models._blocks.alignment import IGNORED, alignment_loss, flat_labels, labels_by_frame
+from earmark.models._blocks.alignment import IGNORED, alignment_loss, flat_labels, labels_by_frame, timed_labels
 from earmark.models._blocks.augment import SpecAugment, WaveAugment, kept
 from earmark.models._blocks.condition import ConditionInput, read_conditions
 from earmark.models._blocks.frontend import FrontEndConfig, LogMelFrontEnd
+from earmark.models._blocks.losses import late_penalties
 from earmark.models._blocks.pieces import BLANK, LETTERS, Pieces
 from earmark.models._blocks.recurrent import Dense
 from earmark.models._blocks.stream import TransducerStream
@@ -37,7 +38,10 @@ BEGINNING = 0.3
 
 
 class Encoder(Protocol):
-    """A streaming layer from stacked frames (B, T, D) to the width of the joint (B, T, J)."""
+    """A streaming layer from stacked frames (B, T, D) to the width of the joint (B, T, J).
+
+    One that separates gives (N * B, T, J), the recordings once for each of N channels, channel by channel.
+    """
 
     def __call__(self, x: Tensor, lengths: Tensor) -> Tensor: ...
     def start(self, batch: int) -> State: ...
@@ -63,6 +67,14 @@ class Sizes:
     """Weight of what the encoder is shown of words whose times are known; 0 for nothing."""
     condition: int = 0
     """Numbers of a condition that is added to the frames; 0 for none."""
+    predictor_norm: bool = False
+    """LayerNorm after each layer of the predictor."""
+    joint_hidden: int = 0
+    """Width of a layer between the sum of encoder and predictor and the joint's tanh; 0 for none."""
+    end_penalty: float = 0.0
+    """Alpha of what a late end of a turn costs, see ``losses.late_penalties``; 0 for nothing."""
+    end_buffer: int = 0
+    """Frames after the end of a turn in which nothing is late yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +85,10 @@ class Batch:
     SpecAugment leaves: ``frames`` (B, T) and ``bands`` (B, n_mels), or None. ``aligned`` (B, T) are the labels
     of frames where they are known, ``flat`` (B, T) those that a training may begin with where they are not; or None.
     ``conditions`` (B, size), None where the model takes none.
+
+    With N channels, targets and labels of frames have N * B rows, channel by channel; ``silent`` (N * B, T) are the
+    frames in which nobody speaks on a channel, ``due`` (N * B, U + 1) the frame in which the turn that a label ends
+    is over, infinite of other labels; None where they are not asked for.
     """
 
     samples: Tensor
@@ -84,12 +100,15 @@ class Batch:
     aligned: Tensor | None = None
     flat: Tensor | None = None
     conditions: Tensor | None = None
+    silent: Tensor | None = None
+    due: Tensor | None = None
 
 
 class Transducer(nn.Module):
     """Recognizer, Transcribes, Trainable and Conditionable; its streams count their work."""
 
     batching: Literal["bucketed", "by_speaker"] = "bucketed"
+    n_channels = 1
     begun: Tensor
 
     def __init__(
@@ -102,10 +121,11 @@ class Transducer(nn.Module):
         plugin: str,
         waves: WaveAugment = WaveAugment(),  # noqa: B008 - frozen
         masks: SpecAugment | None = SpecAugment(),  # noqa: B008 - frozen
+        marks: Sequence[str] = (),
     ) -> None:
         super().__init__()
         self.plugin, self.sizes, self.waves, self.masks = plugin, sizes, waves, masks
-        self.pieces = Pieces(LETTERS if vocabulary is None else vocabulary)
+        self.pieces = Pieces(LETTERS if vocabulary is None else vocabulary, marks)
         n_labels = self.pieces.n_labels
         self.front = LogMelFrontEnd(front)
         self.encoder: Any = encoder
@@ -116,8 +136,9 @@ class Transducer(nn.Module):
             sizes.joint,
             layers=sizes.predictor_layers,
             dropout=sizes.dropout,
+            norm=sizes.predictor_norm,
         )
-        self.joint = transducer.Joint(sizes.joint, n_labels)
+        self.joint = transducer.Joint(sizes.joint, n_labels, hidden=sizes.joint_hidden)
         self.aligner = Dense(sizes.joint, n_labels) if sizes.ctc > 0 or sizes.alignment > 0 else None
         self.condition = ConditionInput(sizes.condition, front.width) if sizes.condition else None
         self.register_buffer("begun", torch.tensor(False))
@@ -126,7 +147,7 @@ class Transducer(nn.Module):
     def info(self) -> ModelInfo:
         config = self.front.config
         n_parameters = sum(p.numel() for p in self.parameters())
-        return ModelInfo(config.sample_rate_hz, chunk_s=config.frame_s, n_parameters=n_parameters)
+        return ModelInfo(config.sample_rate_hz, self.n_channels, config.frame_s, n_parameters=n_parameters)
 
     @property
     def device(self) -> torch.device:
@@ -149,11 +170,16 @@ class Transducer(nn.Module):
         samples, n_samples = self._padded(batch)
         encoded, lengths = self._encode(samples, n_samples, self._conditions(conditions or [None] * len(batch)))
         found = search.batched_greedy(self.predictor, self.joint, encoded, lengths, max_symbols=self.sizes.max_symbols)
-        frame_s, heard_s = self.front.config.frame_s, (n_samples / self.front.config.sample_rate_hz).tolist()
-        return [
-            tuple(Token(self.pieces.pieces[label - 1], audio_s=min((t + 1) * frame_s, heard)) for t, label in row)
-            for row, heard in zip(found, heard_s, strict=True)
-        ]
+        heard_s = (n_samples / self.front.config.sample_rate_hz).tolist()
+        return [self._tokens(found[i :: len(batch)], heard) for i, heard in enumerate(heard_s)]
+
+    def _tokens(self, channels: Sequence[Sequence[search.Emitted]], heard_s: float) -> tuple[Token, ...]:
+        """What the channels of a recording of ``heard_s`` said."""
+        frame_s = self.front.config.frame_s
+        return tuple(
+            self.pieces.token(label, channel=channel, audio_s=min((t + 1) * frame_s, heard_s))
+            for channel, (t, label) in search.in_order(channels)
+        )
 
     def with_condition(self, size: int) -> Self:
         """A copy that takes a condition of ``size`` numbers; until it is trained, no condition changes its outputs.
@@ -173,7 +199,7 @@ class Transducer(nn.Module):
 
     def _encode(self, samples: Tensor, n_samples: Tensor, conditions: Tensor | None) -> tuple[Tensor, Tensor]:
         frames, lengths = self.front(samples, n_samples)
-        return self._encode_frames(frames, lengths, conditions), lengths
+        return self._encode_frames(frames, lengths, conditions), lengths.repeat(self.n_channels)
 
     def _encode_frames(self, frames: Tensor, lengths: Tensor, conditions: Tensor | None) -> Tensor:
         encoded: Tensor = self.encoder(self._conditioned(frames, conditions), lengths)
@@ -210,22 +236,39 @@ class Transducer(nn.Module):
         """A batch; while the model is training, each recording changed at random and masked (SpecAugment)."""
         waves = [self.waves(e.samples, rng) if self.training else e.samples for e in examples]
         samples, n_samples = self._padded(waves)
-        labels = [torch.tensor(self.pieces.encode(" ".join(turn.text for turn in e.turns))) for e in examples]
+        rows = self.rows(examples)
+        labels = [torch.tensor(self.labels(row)) for row in rows]
         targets = pad_sequence([row.int() for row in labels], batch_first=True, padding_value=BLANK)
         n_targets = torch.tensor([len(row) for row in labels], device=self.device)
         frames, bands = self._draw_masks(n_samples, rng) if self.training and self.masks else (None, None)
-        aligned, flat = self._aligned(examples, n_samples) if self.sizes.alignment > 0 else (None, None)
+        aligned, flat = self._aligned(rows, n_samples) if self.sizes.alignment > 0 else (None, None)
         conditions = self._conditions([e.condition for e in examples])
         targets = targets.to(self.device)
         return Batch(samples, n_samples, targets, n_targets, frames, bands, aligned, flat, conditions)
 
-    def _aligned(self, examples: Sequence[Example], n_samples: Tensor) -> tuple[Tensor, Tensor]:
-        lengths, frame_s = self.front.n_frames(n_samples).tolist(), self.front.config.frame_s
-        stretches = [now / len(e.samples) for e, now in zip(examples, n_samples.tolist(), strict=True)]
-        rows = list(zip(examples, lengths, stretches, strict=True))
-        known = [labels_by_frame(e, self.pieces, n_frames=n, frame_s=frame_s, stretch=s) for e, n, s in rows]
-        flat = [flat_labels(e, self.pieces, n_frames=n) for e, n, _ in rows]
+    def rows(self, examples: Sequence[Example]) -> list[Example]:
+        """What is to be said of each recording; with N channels N * B rows, channel by channel."""
+        return list(examples)
+
+    def labels(self, row: Example) -> list[int]:
+        return self.pieces.encode(" ".join(turn.text for turn in row.turns))
+
+    def timed(self, row: Example) -> list[tuple[float, int]]:
+        """The labels with the seconds at which they end; none where nobody knows them."""
+        return timed_labels(row, self.pieces)
+
+    def _aligned(self, rows: Sequence[Example], n_samples: Tensor) -> tuple[Tensor, Tensor]:
+        frame_s = self.front.config.frame_s
+        found = list(zip(rows, *self._extents(rows, n_samples), strict=True))
+        known = [labels_by_frame(self.timed(e), n_frames=n, frame_s=frame_s, stretch=s) for e, n, s in found]
+        flat = [flat_labels(e, self.pieces, n_frames=n) for e, n, _ in found]
         return self._frames(known), self._frames(flat)
+
+    def _extents(self, rows: Sequence[Example], n_samples: Tensor) -> tuple[list[int], list[float]]:
+        """Of each row its frames, and how many times as long as its recording it is now."""
+        lengths = self.front.n_frames(n_samples).tolist() * self.n_channels
+        now = n_samples.tolist() * self.n_channels
+        return lengths, [n / len(row.samples) for row, n in zip(rows, now, strict=True)]
 
     def _frames(self, labels: Sequence[Tensor]) -> Tensor:
         return pad_sequence(list(labels), batch_first=True, padding_value=IGNORED).to(self.device)
@@ -254,7 +297,7 @@ class Transducer(nn.Module):
         first = self._first_labels(batch, progress)
         shown = self._shown(encoded, batch.aligned if first is None else first)
         if first is None:
-            terms, items = self._said(encoded, batch.targets, lengths, batch.n_targets)
+            terms, items = self._said(encoded, batch.targets, lengths, batch.n_targets, batch.due)
             return Losses({**terms, **self._spelled(encoded, batch.targets, lengths, batch.n_targets), **shown}, items)
         rest = (first == IGNORED).all(dim=1)  # nobody knows when their words were spoken
         if not bool(rest.any()):
@@ -266,14 +309,18 @@ class Transducer(nn.Module):
         """log P(y|x) of each recording, summed over all alignments and neither masked nor per label: (B,)."""
         encoded, lengths = self._encode(batch.samples, batch.n_samples, batch.conditions)
         logits = self.joint(encoded, self.predictor(batch.targets))
-        return -transducer.transducer_loss(logits, batch.targets, lengths, batch.n_targets)
+        losses = transducer.transducer_loss(logits, batch.targets, lengths, batch.n_targets)
+        return -losses.view(self.n_channels, -1).sum(dim=0)
 
     def _said(
-        self, encoded: Tensor, targets: Tensor, lengths: Tensor, n_targets: Tensor
+        self, encoded: Tensor, targets: Tensor, lengths: Tensor, n_targets: Tensor, due: Tensor | None = None
     ) -> tuple[dict[str, Tensor], Tensor]:
-        """The transducer loss of (B, T, J) encoded frames: per label, and of each recording, (B,)."""
-        logits = self.joint(encoded, self.predictor(targets))
-        losses = transducer.transducer_loss(logits, targets, lengths, n_targets, fastemit=self.sizes.fastemit)
+        """The transducer loss of (B, T, J) encoded frames: per label, and of each row, (B,)."""
+        logits, sizes = self.joint(encoded, self.predictor(targets)), self.sizes
+        late = None if due is None else late_penalties(due, logits.shape[1], sizes.end_penalty, sizes.end_buffer)
+        losses = transducer.transducer_loss(
+            logits, targets, lengths, n_targets, fastemit=sizes.fastemit, penalties=late
+        )  # fmt: skip
         term = losses.sum() / n_targets.sum().clamp(min=1)
         return {"transducer": term}, (losses / n_targets.clamp(min=1)).detach()
 

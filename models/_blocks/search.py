@@ -5,6 +5,7 @@ A frame may say up to ``max_symbols`` labels before the next one is looked at. B
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -60,6 +61,12 @@ def greedy(
         if n_here == max_symbols:
             t, n_here = t + 1, 0
     return found, state, n_joint, n_predictor
+
+
+def in_order(channels: Sequence[Sequence[Emitted]]) -> list[tuple[int, Emitted]]:
+    """What several channels said, each with its channel, frame by frame: so no chunk changes the order."""
+    said = [(channel, emitted) for channel, row in enumerate(channels) for emitted in row]
+    return sorted(said, key=lambda entry: entry[1][0])
 
 
 def batched_greedy(

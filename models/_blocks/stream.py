@@ -25,7 +25,7 @@ class TransducerStream:
     """Greedy search says every token for good; beam search shows its best hypothesis as a partial until the end.
 
     State: what the front end keeps, what the condition adds to a frame (1, 1, width) where the model takes one, the
-    encoder's state, and the hypotheses of the search with the predictor's state.
+    encoder's state, and for each channel the hypotheses of the search with the predictor's state.
     """
 
     def __init__(self, model: Transducer, condition: Condition | None = None) -> None:
@@ -41,7 +41,8 @@ class TransducerStream:
                 self.shift = model.condition.shift(conditions)
                 self.told["condition"] = model.condition.macs(1)
             self.encoder_state: Any = model.encoder.start(1)
-            self.search: Any = (_Beam if model.sizes.beam > 1 else _Greedy)(model)
+            kind = _Beam if model.sizes.beam > 1 else _Greedy
+            self.searches: list[Any] = [kind(model) for _ in range(model.n_channels)]
 
     def accept(self, samples: Samples) -> Update:
         check_samples(samples, plugin=self.model.plugin)
@@ -51,12 +52,13 @@ class TransducerStream:
     def finish(self) -> Update:
         with torch.inference_mode():
             update = self._hear(self.front.finish() if self.front.n_samples else None)
-            return Update((*update.final, *self._tokens(self.search.close())), ())
+            return Update((*update.final, *self._tokens([search.close() for search in self.searches])), ())
 
     def work(self) -> Mapping[str, int]:
         """MACs executed so far: condition where there is one, mel product, encoder by part, predictor, joint."""
         front = {"front_end": self.model.front.macs(self.n_frames), **self.told}
-        return {**front, **self.encoder_work(), **self.search.work()}
+        searched = [search.work() for search in self.searches]
+        return {**front, **self.encoder_work(), **{part: sum(work[part] for work in searched) for part in searched[0]}}
 
     def encoder_work(self) -> Mapping[str, int]:
         return {**self.model.encoder.macs_by_part(0), **self.encoder_macs}
@@ -66,14 +68,20 @@ class TransducerStream:
             return Update()
         frames = frames if self.shift is None else frames + self.shift
         encoded, self.encoder_state = self.model.encoder.step(frames, self.encoder_state)
-        final, partial = self.search.advance(encoded[0], self.n_frames)
+        heard = [search.advance(row, self.n_frames) for search, row in zip(self.searches, encoded, strict=True)]
         self.n_frames += frames.shape[1]
         self.encoder_macs.update(self.model.encoder.macs_by_part(frames.shape[1]))
-        return Update(self._tokens(final), None if partial is None else self._tokens(partial))
+        final = self._tokens([row for row, _ in heard])
+        partials = [row for _, row in heard if row is not None]
+        return Update(final, self._tokens(partials) if partials else None)
 
-    def _tokens(self, labels: list[Emitted]) -> tuple[Token, ...]:
-        pieces = self.model.pieces.pieces
-        return tuple(Token(pieces[label - 1], audio_s=self.front.time_s(frame)) for frame, label in labels)
+    def _tokens(self, channels: list[list[Emitted]]) -> tuple[Token, ...]:
+        """Of each channel the labels that it said, in the order of their frames."""
+        token = self.model.pieces.token
+        return tuple(
+            token(label, channel=channel, audio_s=self.front.time_s(frame))
+            for channel, (frame, label) in search.in_order(channels)
+        )
 
 
 class _Greedy:

@@ -20,12 +20,20 @@ class Predictor(nn.Module):
     """What was said so far -> (J,). State: that of its LSTM, see :class:`StreamingLSTM`."""
 
     def __init__(
-        self, n_labels: int, embedding: int, hidden: int, joint: int, *, layers: int = 1, dropout: float = 0.0
+        self,
+        n_labels: int,
+        embedding: int,
+        hidden: int,
+        joint: int,
+        *,
+        layers: int = 1,
+        dropout: float = 0.0,
+        norm: bool = False,
     ) -> None:
         super().__init__()
         self.embedding = nn.Embedding(n_labels, embedding)
         self.dropout = nn.Dropout(dropout)
-        self.lstm = StreamingLSTM(embedding, hidden, layers, dropout=dropout)
+        self.lstm = StreamingLSTM(embedding, hidden, layers, dropout=dropout, norm=norm)
         self.output = Dense(hidden, joint)
 
     def forward(self, targets: Tensor) -> Tensor:
@@ -50,11 +58,15 @@ class Predictor(nn.Module):
 
 
 class Joint(nn.Module):
-    """Scores of every label from what was heard and what was said: a linear layer on tanh of their sum."""
+    """Scores of every label from what was heard and what was said: a linear layer on tanh of their sum.
 
-    def __init__(self, joint: int, n_labels: int) -> None:
+    With ``hidden`` units a linear layer stands before the tanh.
+    """
+
+    def __init__(self, joint: int, n_labels: int, *, hidden: int = 0) -> None:
         super().__init__()
-        self.output = Dense(joint, n_labels)
+        self.hidden = Dense(joint, hidden) if hidden else None
+        self.output = Dense(hidden or joint, n_labels)
         with torch.no_grad():  # at first half of all probability is the blank's, about what training wants first
             self.output.bias[BLANK] += math.log(n_labels)
 
@@ -64,15 +76,22 @@ class Joint(nn.Module):
 
     def step(self, encoded: Tensor, predicted: Tensor) -> Tensor:
         """(..., J), (..., J) -> (..., V)."""
-        logits: Tensor = self.output(torch.tanh(encoded + predicted))
+        summed = encoded + predicted
+        logits: Tensor = self.output(torch.tanh(summed if self.hidden is None else self.hidden(summed)))
         return logits
 
     def macs(self, n_steps: int) -> int:
-        return self.output.macs(n_steps)
+        return self.output.macs(n_steps) + (0 if self.hidden is None else self.hidden.macs(n_steps))
 
 
 def transducer_loss(
-    logits: Tensor, targets: Tensor, frame_lengths: Tensor, target_lengths: Tensor, *, fastemit: float = 0.0
+    logits: Tensor,
+    targets: Tensor,
+    frame_lengths: Tensor,
+    target_lengths: Tensor,
+    *,
+    fastemit: float = 0.0,
+    penalties: Tensor | None = None,
 ) -> Tensor:
     """Minus log probability of the targets, summed over all alignments: (B,).
 
@@ -83,6 +102,7 @@ def transducer_loss(
         target_lengths: (B,) valid labels.
         fastemit: lambda of FastEmit (https://arxiv.org/abs/2010.11148, section 3): the gradients that reach the
             labels' log-probabilities are 1 + lambda times as large; the value of the loss stays that of lambda 0.
+        penalties: (B, T, U + 1), taken off the log-probability of the next label at each node; None for none.
     """
     from torchaudio.functional import rnnt_loss
 
@@ -92,6 +112,8 @@ def transducer_loss(
     if fastemit > 0:
         fixed = labels.detach()
         labels = fixed + (labels - fixed) * (1.0 + fastemit)
+    if penalties is not None:
+        labels = labels - penalties[:, :t, : u + 1, None]
     losses: Tensor = rnnt_loss(
         torch.cat([log_probs[..., BLANK : BLANK + 1], labels], dim=-1),
         torch.ones(labels.shape[0], u, dtype=torch.int32, device=logits.device),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, TypeAlias
 
-import torch
 from torch import Tensor, nn
 from torch.nn.functional import glu, silu
 
@@ -113,22 +112,3 @@ class ConformerBlock(nn.Module):
             attention=self.attention.macs(n_frames),
             convolution=self.convolution.macs(n_frames),
         )
-
-
-class Stem(nn.Module):
-    """A causal convolution over three frames, LayerNorm and ReLU, as in ``rnnt``. State: the last two frames."""
-
-    def __init__(self, width_in: int, width: int) -> None:
-        super().__init__()
-        self.conv, self.norm = CausalConv1d(width_in, width, 3), nn.LayerNorm(width)
-
-    def start(self, batch: int) -> State:
-        return self.conv.start(batch)
-
-    def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        """(B, k, width_in) and the state before -> (B, k, width) and the state after."""
-        x, state = self.conv.step(x, state)
-        return torch.relu(self.norm(x)), state
-
-    def macs(self, n_frames: int) -> int:
-        return self.conv.macs(n_frames)

@@ -15,9 +15,10 @@ from typing import Any, TypeAlias
 from torch import Tensor, nn
 
 from earmark.bench.api import Json
+from earmark.models._blocks.conv import Stem
 from earmark.models._blocks.options import TransducerOptions, assemble
 from earmark.models._blocks.recognizer import Sizes, Transducer
-from earmark.models.conformer.blocks import ConformerBlock, Stem
+from earmark.models.conformer.blocks import ConformerBlock
 from earmark.models.conformer.subsampling import Subsampling
 
 NAME = "conformer"

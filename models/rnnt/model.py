@@ -11,11 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from earmark.bench.api import Json
-from earmark.models._blocks.conv import CausalConv1d
+from earmark.models._blocks.conv import Stem
 from earmark.models._blocks.options import TransducerOptions, assemble
 from earmark.models._blocks.recognizer import Sizes, Transducer
 from earmark.models._blocks.recurrent import StreamingLSTM
@@ -51,8 +50,7 @@ class RnntEncoder(nn.Module):
 
     def __init__(self, width: int, sizes: EncoderSizes, joint: int, dropout: float) -> None:
         super().__init__()
-        self.stem = CausalConv1d(width, sizes.stem, 3) if sizes.stem else None
-        self.norm = nn.LayerNorm(sizes.stem) if sizes.stem else None
+        self.stem = Stem(width, sizes.stem) if sizes.stem else None
         self.lstm = StreamingLSTM(
             sizes.stem or width,
             sizes.hidden,
@@ -67,8 +65,8 @@ class RnntEncoder(nn.Module):
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         """(B, T, D) and (B,) valid frames -> (B, T, J)."""
-        if self.stem is not None and self.norm is not None:
-            x = torch.relu(self.norm(self.stem(x, lengths)))
+        if self.stem is not None:
+            x = self.stem(x, lengths)
         encoded: Tensor = self.output(self.lstm(x, lengths))
         return encoded
 
@@ -78,9 +76,8 @@ class RnntEncoder(nn.Module):
     def step(self, x: Tensor, state: tuple[Any, Any]) -> tuple[Tensor, tuple[Any, Any]]:
         """(B, k, D) and the state before -> (B, k, J) and the state after."""
         before, recurrent = state
-        if self.stem is not None and self.norm is not None:
+        if self.stem is not None:
             x, before = self.stem.step(x, before)
-            x = torch.relu(self.norm(x))
         x, recurrent = self.lstm.step(x, recurrent)
         return self.output(x), (before, recurrent)
 

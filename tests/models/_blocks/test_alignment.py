@@ -10,7 +10,14 @@ import torch
 from torch import Tensor
 
 from earmark.bench.api import Example, Progress, Turn, Word
-from earmark.models._blocks.alignment import DELAY_S, IGNORED, alignment_loss, flat_labels, labels_by_frame
+from earmark.models._blocks.alignment import (
+    DELAY_S,
+    IGNORED,
+    alignment_loss,
+    flat_labels,
+    labels_by_frame,
+    timed_labels,
+)
 from earmark.models._blocks.augment import NONE
 from earmark.models._blocks.frontend import FrontEndConfig
 from earmark.models._blocks.options import TransducerOptions, seeded
@@ -28,7 +35,7 @@ def example(*words: tuple[str, float, float], text: str = "ab c", n: int = 16_00
 
 
 def labels(found: Example, n_frames: int = 10, stretch: float = 1.0) -> dict[int, int]:
-    row = labels_by_frame(found, PIECES, n_frames=n_frames, frame_s=FRAME_S, stretch=stretch)
+    row = labels_by_frame(timed_labels(found, PIECES), n_frames=n_frames, frame_s=FRAME_S, stretch=stretch)
     assert row.shape == (n_frames,)
     return {frame: label for frame, label in enumerate(row.tolist()) if label != IGNORED}
 

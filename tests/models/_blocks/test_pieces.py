@@ -79,3 +79,16 @@ def test_an_unknown_character_is_one_clear_line() -> None:
 def test_a_vocabulary_must_be_whole(pieces: list[str]) -> None:
     with pytest.raises(InputError, match="each piece once"):
         Pieces(pieces)
+
+
+def test_marks_are_words_of_their_own_and_say_turns() -> None:
+    pieces = Pieces([" a", "b"], ("<sot>", "<eot>"))
+    assert pieces.n_labels == 5
+    assert pieces.encode("<sot> ab a <eot>") == [3, 1, 2, 1, 4]
+    said = [pieces.token(label, channel=1, audio_s=0.5) for label in (1, 3, 4)]
+    assert [(token.text, token.kind) for token in said] == [(" a", "text"), ("", "start_of_turn"), ("", "end_of_turn")]
+    assert {(token.channel, token.audio_s) for token in said} == {(1, 0.5)}
+    change = Pieces([" a"], ("<cot>",))
+    assert change.token(change.mark("<cot>"), channel=0, audio_s=0.0).kind == "start_of_turn"
+    with pytest.raises(InputError, match="of '<sot>'"):
+        Pieces([" a"]).encode("<sot> a")
