@@ -25,6 +25,7 @@ HEADLINE = {"recognition": "wer", "conversation": "orc_wer", "verification": "ee
 """By task, the error rate that tables begin with."""
 GAP = {"recognition": "gap_rel", "conversation": "gap_rel", "verification": "eer_gap_rel", "finding": "gap_rel"}
 """By task, the gap that is shown first."""
+ADJUSTED = "gap_ratio_adjusted"
 COST = {
     "recognition": ("upl_final_p50", "rtf_streaming"),
     "verification": ("rtf_offline",),
@@ -86,6 +87,8 @@ class SchemeView:
     cohorts: tuple[Measurement, ...]
     gap: Measurement | None
     problem: Measurement | None
+    adjusted: Measurement | None = None
+    """The ratio of the pair's rates between recordings that are alike."""
 
     @property
     def pair(self) -> tuple[str, str] | None:
@@ -144,7 +147,9 @@ class CellView:
         headline, gap = HEADLINE[self.cell.task], GAP[self.cell.task]
         cohorts = [row for row in rows if row.metric == headline and row.cohort != ACROSS]
         across = {row.metric: row for row in rows if row.cohort == ACROSS}
-        return SchemeView(name, tuple(sorted(cohorts, key=_worst_first)), across.get(gap), across.get(headline))
+        return SchemeView(
+            name, tuple(sorted(cohorts, key=_worst_first)), across.get(gap), across.get(headline), across.get(ADJUSTED)
+        )
 
 
 @dataclass(frozen=True)

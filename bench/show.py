@@ -117,12 +117,14 @@ def gap_table(group: Group) -> Table | None:
     if not found:
         return None
     metric = report.GAP[group.task]
-    titles = ("model", "scheme", "worst / best", f"{metric} {formatting.unit(metric)}", "chance, 95 %", "detectable")
+    adjusted = any(scheme.adjusted for _, scheme in found)
+    titles = ["model", "scheme", "worst / best", f"{metric} {formatting.unit(metric)}", "chance, 95 %", "detectable"]
+    titles += ["ratio at equal recordings"] if adjusted else []
     table = _table(*titles, title="gaps between cohorts (█ gap, │ what chance alone stays under in 95 of 100 cases)")
     table.add_column(Text("0 .. largest"), no_wrap=True, width=BAR)
     table.add_column(Text("reading"), overflow="fold")
     for view, scheme in found:
-        table.add_row(*_gap_row(view, scheme))
+        table.add_row(*_gap_row(view, scheme, adjusted=adjusted))
     return table
 
 
@@ -153,7 +155,7 @@ def _cohort_row(view: CellView, row: Measurement) -> list[Text]:
     return [_text(view.label), _text(row.cohort), rate, *map(Text, numbers), _reason(row)]
 
 
-def _gap_row(view: CellView, scheme: SchemeView) -> list[Text]:
+def _gap_row(view: CellView, scheme: SchemeView, *, adjusted: bool) -> list[Text]:
     gap = scheme.gap
     limits = report.gap_text(gap)
     style = "bold" if scheme.verdict == "above chance" else "dim" if gap is None or gap.status != "ok" else ""
@@ -164,6 +166,7 @@ def _gap_row(view: CellView, scheme: SchemeView) -> list[Text]:
         Text(formatting.with_interval(gap), style=style),
         Text(limits.get("null_q95", "")),
         Text(limits.get("detectable", "")),
+        *([Text(formatting.with_interval(scheme.adjusted))] if adjusted else []),
         Text(bar(gap)),
         _text(scheme.verdict, style),
     ]

@@ -9,6 +9,7 @@ bias-reduced covariance of Mancl and DeRouen (Biometrics 57, 2001), by statsmode
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -20,6 +21,8 @@ from numpy.typing import ArrayLike, NDArray
 from earmark.bench.api import InputError
 from earmark.bench.metrics.resampling import Floats, Interval, counts, undefined_interval
 
+LARGEST_LOG = math.log(1e6)
+"""A ratio beyond this is the model's way to say that it has none."""
 LACKING = "needs statsmodels, which isn't installed: pip install 'earmark[adjust]'"
 
 
@@ -94,7 +97,9 @@ def adjusted_gap(
         return AdjustedGap(unadjusted=nothing, adjusted=nothing, status="insufficient", reason=reason, **facts)
     at = 1 + rows.others(top).index(bottom)
     found = [_ratio(rows, design, at, level) for design in (plain, np.hstack([plain, columns]))]
-    return AdjustedGap(unadjusted=found[0], adjusted=found[1], status="ok", **facts)
+    failed = "the rate model finds no finite ratio" if any(ratio.value is None for ratio in found) else None
+    status: Literal["ok", "insufficient"] = "insufficient" if failed else "ok"
+    return AdjustedGap(unadjusted=found[0], adjusted=found[1], status=status, reason=failed, **facts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +174,12 @@ def _ratio(rows: _Rows, design: Floats, at: int, level: float) -> RateRatio:
         rows.errors, design, groups=clusters, offset=np.log(rows.words), family=sm.families.Poisson(),
         cov_struct=sm.cov_struct.Independence(),
     )  # fmt: skip
-    fitted = model.fit(cov_type="bias_reduced")
-    log_ratio, se = float(fitted.params[at]), float(fitted.bse[at])
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")  # what separates cohorts perfectly shows in the standard error
+        fitted = model.fit(cov_type="bias_reduced")
+        log_ratio, se = float(fitted.params[at]), float(fitted.bse[at])
+    if not math.isfinite(log_ratio) or abs(log_ratio) > LARGEST_LOG or not math.isfinite(se):
+        return RateRatio(None, undefined_interval(level))
     reach = float(stdtrit(clusters.max() + 1 - design.shape[1], (1 + level) / 2)) * se
     interval = Interval(math.exp(log_ratio - reach), math.exp(log_ratio + reach), level, "bias-reduced sandwich, t")
     return RateRatio(math.exp(log_ratio), interval)

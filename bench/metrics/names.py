@@ -67,6 +67,7 @@ _COHORTS: tuple[tuple[str, str, Better, str], ...] = (
     ("gap_rel", "1", "lower", "gap_abs over the WER of the top cohort"),
     ("gap_rel_bottom", "1", "lower", "gap_abs over the WER of the bottom cohort"),
     ("gap_ratio", "1", "lower", "WER of the bottom cohort over WER of the top cohort"),
+    ("gap_ratio_adjusted", "1", "lower", "gap_ratio at equal duration, noise, device and site, by a rate model"),
     ("gap_overall", "1", "lower", "WER of the bottom cohort minus the overall WER, over the overall WER"),
     ("sd_cohort", "1", "lower", "standard deviation of the cohorts' WER (biased upward by noise)"),
     ("wer_cohort_mean", "1", "lower", "mean of the cohorts' WER, every cohort counting the same"),

@@ -12,6 +12,7 @@ from earmark.bench.metrics.normalize import normalize
 from earmark.bench.metrics.statistics import Interval, SpeakerSums, per_speaker, speaker_bootstrap, speaker_mean_rate
 from earmark.bench.metrics.words import WordErrors, score_many, score_many_characters
 from earmark.bench.rows import Measurement
+from earmark.bench.score.confounds import Recordings, adjusted_row
 from earmark.bench.score.measure import Sheet
 from earmark.bench.score.schemes import Scheme
 
@@ -83,8 +84,9 @@ def score_words(sheet: Sheet, texts: Texts, schemes: Sequence[Scheme], *, gaps: 
         yield sheet.row("wer_speaker_mean", mean, n=n, n_unit="speakers", n_speakers=n, normalizer=sheet.normalizer)
     if gaps and not schemes:
         yield sheet.missing("gap_rel", "unsupported", no_scheme(texts.speakers), cohort="*")
+    recordings = Recordings(texts.utterances, errors)
     for scheme in schemes if gaps else ():
-        yield from _cohort_rows(sheet, scheme, sums)
+        yield from _cohort_rows(sheet, scheme, sums, recordings)
 
 
 def score_offline(sheet: Sheet, texts: Texts, offline: Mapping[str, str]) -> Iterator[Measurement]:
@@ -154,7 +156,7 @@ def _kinds(sheet: Sheet, texts: Texts, total: WordErrors) -> Iterator[Measuremen
 # --- cohorts ------------------------------------------------------------------------------------------------------
 
 
-def _cohort_rows(sheet: Sheet, scheme: Scheme, sums: SpeakerSums) -> Iterator[Measurement]:
+def _cohort_rows(sheet: Sheet, scheme: Scheme, sums: SpeakerSums, recordings: Recordings) -> Iterator[Measurement]:
     if scheme.problem:
         yield sheet.missing("wer", "unsupported", scheme.problem, scheme=scheme.name, cohort="*")
         return
@@ -165,6 +167,8 @@ def _cohort_rows(sheet: Sheet, scheme: Scheme, sums: SpeakerSums) -> Iterator[Me
         yield _cohort_row(sheet, scheme, cohort)
     gap = cohort_gap(known, labels, pair=paired_with(scheme, labels), seed=seed)
     yield from gap_rows(sheet, scheme, gap, WER_GAPS, normalizer=sheet.normalizer)
+    if gap.bottom and gap.top and gap.status == "ok":
+        yield adjusted_row(sheet, scheme, (gap.bottom, gap.top), recordings)
     yield from _bottom_shares(sheet, scheme, gap, known, labels)
 
 
