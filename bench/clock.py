@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +22,9 @@ from earmark.bench.api import Samples, Stream, Update
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
+
+Meter = Callable[[Callable[[], Any]], tuple[float, float | None, Any]]
+"""Makes a call: wall seconds until its work was done, seconds that the device was at it (None: no device), result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +37,18 @@ class ChunkEvent:
     start_s: float
     service_s: float
     update: Update
+    device_s: float | None = None
 
     @property
     def end_s(self) -> float:
         return self.start_s + self.service_s
+
+
+def on_host(call: Callable[[], Any]) -> tuple[float, float | None, Any]:
+    """The meter of calls that are done when they return."""
+    started = time.perf_counter()
+    result = call()
+    return time.perf_counter() - started, None, result
 
 
 def replay(due_s: ArrayLike, service_s: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -56,28 +67,40 @@ def replay(due_s: ArrayLike, service_s: ArrayLike) -> tuple[NDArray[np.float64],
     return end - service, end
 
 
+def replay_round(due_s: ArrayLike, service_s: ArrayLike, period_s: float, n_rounds: int) -> NDArray[np.float64]:
+    """Delays (n_rounds * n,) in seconds, from due to done, of chunks that come again every ``period_s``.
+
+    ``due_s`` (n,) ascends and spans less than a period. A server that is asked for more than it can do falls behind a
+    little further each round, which a single short round would not show.
+    """
+    due, service = np.asarray(due_s, dtype=np.float64), np.asarray(service_s, dtype=np.float64)
+    dues = (due[None, :] + period_s * np.arange(n_rounds)[:, None]).ravel()
+    _, end = replay(dues, np.tile(service, n_rounds))
+    return end - dues
+
+
 def cut(samples: Samples, chunk: int) -> list[Samples]:
     """Consecutive chunks of ``chunk`` samples; the last one may be shorter."""
     return [samples[start : start + chunk] for start in range(0, len(samples), chunk)]
 
 
 def virtual_pass(
-    stream: Stream, samples: Samples, *, chunk: int, rate_hz: int, synchronize: Callable[[], None] = lambda: None
+    stream: Stream, samples: Samples, *, chunk: int, rate_hz: int, meter: Meter = on_host
 ) -> list[ChunkEvent]:
     """Feed a recording as fast as the model takes it; the events carry the times of the live replay."""
     chunks = cut(samples, chunk)
-    measured = [_timed(stream, part, synchronize) for part in [*chunks, None]]
+    measured = [timed(stream, part, meter) for part in [*chunks, None]]
     due_s = _due(chunks, rate_hz)
-    start_s, _ = replay(due_s, [service for service, _ in measured])
+    start_s, _ = replay(due_s, [service for service, *_ in measured])
     sizes = [*map(len, chunks), 0]
     return [
-        ChunkEvent(k, sizes[k], due_s[k], float(start_s[k]), service, update)
-        for k, (service, update) in enumerate(measured)
+        ChunkEvent(k, sizes[k], due_s[k], float(start_s[k]), service, update, device_s)
+        for k, (service, device_s, update) in enumerate(measured)
     ]
 
 
 def real_pass(
-    stream: Stream, samples: Samples, *, chunk: int, rate_hz: int, synchronize: Callable[[], None] = lambda: None
+    stream: Stream, samples: Samples, *, chunk: int, rate_hz: int, meter: Meter = on_host
 ) -> list[ChunkEvent]:
     """Feed a recording in real time: absolute deadlines, a feeder that never waits for the model."""
     chunks = cut(samples, chunk)
@@ -91,8 +114,9 @@ def real_pass(
         k = arrived.get()
         part = chunks[k] if k < len(chunks) else None
         start_s = time.perf_counter() - zero
-        service_s, update = _timed(stream, part, synchronize)
-        events.append(ChunkEvent(k, 0 if part is None else len(part), due_s[k], start_s, service_s, update))
+        service_s, device_s, update = timed(stream, part, meter)
+        size = 0 if part is None else len(part)
+        events.append(ChunkEvent(k, size, due_s[k], start_s, service_s, update, device_s))
     feeder.join()
     return events
 
@@ -111,9 +135,6 @@ def _due(chunks: Sequence[Samples], rate_hz: int) -> list[float]:
     return [*ends, ends[-1] if ends else 0.0]
 
 
-def _timed(stream: Stream, part: Samples | None, synchronize: Callable[[], None]) -> tuple[float, Update]:
-    synchronize()
-    started = time.perf_counter()
-    update = stream.finish() if part is None else stream.accept(part)
-    synchronize()
-    return time.perf_counter() - started, update
+def timed(stream: Stream, part: Samples | None, meter: Meter) -> tuple[float, float | None, Update]:
+    """One call into a stream, ``finish`` where there is no part, with its wall and device seconds."""
+    return meter(stream.finish if part is None else lambda: stream.accept(part))

@@ -82,6 +82,7 @@ def _row(cell: Planned, ended: Ended, flags: list[str]) -> rows.Cell:
         exclude={
             "vocabulary",
             "timing_recordings",
+            "concurrent",
             "limit",
             "world",
             "exclude",

@@ -45,6 +45,7 @@ class Planned(Block):
     pacing: Literal["virtual", "real", "offline"]
     passes: int
     timing_recordings: int | None = None
+    concurrent: bool = False
     limit: int | None = None
     exclude: dict[str, list[str]] = Field(default_factory=dict)
     world: dict[str, Any] | None = None
@@ -128,6 +129,7 @@ def plan(suite: Suite, *, specs: Mapping[str, ModelSpec], digests: Digests) -> t
         cell
         for block in suite.measure
         for subject in subjects(suite, block.of)
+        if block.seeds is None or subject.seed in block.seeds
         for cell in cells_of(suite, block, subject, specs, digests)
     )
 
@@ -195,6 +197,7 @@ def cells_of(
             "pacing": "offline" if spec.task == "verification" else around.pacing,
             "passes": around.passes,
             "timing_recordings": around.timing_recordings,
+            "concurrent": around.concurrent,
             "limit": block.limit or None,
             "exclude": block.exclude,
             **subject.repair,

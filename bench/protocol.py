@@ -170,8 +170,8 @@ class Planner:
         measure = Measure(
             of=[subject.train.id], corpus=[self._corpus(block)], split=split, cohorts=[], metrics=["wer"],
             exclude=block.exclude, limit=block.limit, device=defaults.device[:1], chunk_ms=defaults.chunk_ms[:1],
-            condition=["clean"], pacing="virtual", passes=1, timing_recordings=1, threads=None, timeout_minutes=None,
-            memory_mib=None,
+            condition=["clean"], pacing="virtual", passes=1, timing_recordings=1, concurrent=False, seeds=None,
+            threads=None, timeout_minutes=None, memory_mib=None,
         )  # fmt: skip
         (cell,) = cells_of(self.suite, measure, subject, self.specs, self.digests)
         return cell
@@ -232,7 +232,7 @@ class Planner:
 
     def _measured(self, block: Repair, subject: Subject, repair_key: str) -> Iterator[Planned]:
         for measure in self.suite.measure:
-            if block.id not in measure.of:
+            if block.id not in measure.of or (measure.seeds is not None and subject.seed not in measure.seeds):
                 continue
             before = list(cells_of(self.suite, measure, subject, self.specs, self.digests))
             for given in block.cohort_input:

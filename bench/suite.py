@@ -37,6 +37,7 @@ class Circumstances(Block):
     pacing: Pacing = "virtual"
     passes: int = Field(3, ge=1)
     timing_recordings: int | None = Field(None, ge=1)
+    concurrent: bool = False
     condition: list[str] = Field(["clean"], min_length=1)
     timeout_minutes: float = Field(60.0, gt=0)
     memory_mib: int | None = Field(None, ge=256)
@@ -120,12 +121,14 @@ class Measure(Block):
     metrics: list[MetricGroup] = ["wer", "eer", "latency", "compute", "gaps"]
     exclude: dict[str, list[str]] = Field(default_factory=dict)
     limit: int | None = Field(None, ge=0)
+    seeds: list[int] | None = Field(None, min_length=1)
     device: list[str] | None = Field(None, min_length=1)
     threads: int | None = Field(None, ge=1)
     chunk_ms: list[Milliseconds] | None = Field(None, min_length=1)
     pacing: Pacing | None = None
     passes: int | None = Field(None, ge=1)
     timing_recordings: int | None = Field(None, ge=1)
+    concurrent: bool | None = None
     condition: list[str] | None = Field(None, min_length=1)
     timeout_minutes: float | None = Field(None, gt=0)
     memory_mib: int | None = Field(None, ge=256)

@@ -33,7 +33,11 @@ SCHEMAS: Mapping[str, pa.Schema] = {
     ),
     "chunks": _schema(
         ("pass", _COUNT), ("chunk", _COUNT), ("n_samples", _COUNT), ("due_s", _REAL), ("start_s", _REAL),
-        ("service_s", _REAL), ("timed", pa.bool_()),
+        ("service_s", _REAL), ("timed", pa.bool_()), ("device_s", _REAL),
+    ),
+    "concurrent": _schema(
+        ("attempt", _COUNT), ("n_streams", _COUNT), ("server", _COUNT), ("stream", _COUNT), ("due_s", _REAL),
+        ("service_s", _REAL),
     ),
     "work": _schema(("part", _TEXT), ("macs", _COUNT), ("dense_macs", _COUNT), ("uncounted_ops", _TEXT)),
     "probes": _schema(("name", _TEXT), ("value", _REAL)),

@@ -99,7 +99,8 @@ def _observe(job: Mapping[str, Any], report: Report) -> tuple[list[str], list[st
     settings = Settings(
         cell=cell.cell, split=cell.split, condition=cell.condition, seed=cell.seed, device=cell.device,
         chunk_ms=cell.chunk_ms, pacing=cell.pacing, passes=cell.passes, threads=cell.threads,
-        timing_recordings=cell.timing_recordings, timing_only=bool(job.get("only_timed")), options=cell.options,
+        timing_recordings=cell.timing_recordings, timing_only=bool(job.get("only_timed")), concurrent=cell.concurrent,
+        options=cell.options,
     )  # fmt: skip
     rows = select_rows(corpus, cell, only_timed=settings.timing_only)
     require_device(cell.device)
@@ -162,8 +163,12 @@ def _own_channel() -> IO[str]:
 
 
 def _die_with_driver() -> None:
-    """The worker leads a session of its own: when the driver is gone, so is everything that a plugin has started."""
-    sys.stdin.read()
+    """The worker leads a session of its own: when the driver is gone, so is everything that a plugin has started.
+
+    Read below Python's buffer, whose lock a forked process would inherit and wait for.
+    """
+    while os.read(0, 65_536):
+        pass
     os.killpg(os.getpgrp(), signal.SIGKILL)
 
 

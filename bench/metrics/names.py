@@ -125,6 +125,13 @@ _TIMING: tuple[tuple[str, str, Better, str], ...] = (
     ("rtf_streaming", "1", "lower", "processing time over audio, one stream, search included"),
     ("rtf_streaming_max_10s", "1", "lower", "largest rtf_streaming over any window of 10 s of audio"),
     ("rtf_offline", "1", "lower", "processing time over audio, each recording as a whole"),
+    (
+        "streams_realtime",
+        "count",
+        "higher",
+        "streams served at once, 95 % of their chunks less than 300 ms after their audio was there",
+    ),
+    ("energy_per_audio_second", "J/s", "lower", "energy that the device took while streaming, per second of audio"),
 )
 _DELAYS: tuple[tuple[str, tuple[int, ...], Kind, str], ...] = (
     ("upl_final", (50, 90, 95, 99), "timing", "user-perceived latency, from the end of a word to its final text"),
@@ -139,6 +146,12 @@ _DELAYS: tuple[tuple[str, tuple[int, ...], Kind, str], ...] = (
     ("finalize", (50, 90), "timing", "delay from the end of the audio to the last result of the stream"),
     ("endpoint", (50, 90), "timing", "delay from the end of a turn to its end-of-turn token"),
     ("compute_chunk", (50, 95), "timing", "processing time of a chunk"),
+    ("device_chunk", (50, 95), "timing", "time of a chunk between events in the device's own queue"),
+)
+_MEMORY: tuple[tuple[str, str], ...] = (
+    ("peak_rss_mib", "largest resident memory of the measuring process"),
+    ("peak_device_allocated_mib", "largest memory of the device that was in use, weights included"),
+    ("peak_device_reserved_mib", "largest memory of the device that was held, whether in use or not"),
 )
 
 _THRESHOLDS = {
@@ -174,7 +187,8 @@ def _rows() -> Iterator[MetricName]:
         yield MetricName(f"{name}_gap_abs", unit, better, kind, f"largest {name} of a cohort minus the smallest")
         yield MetricName(f"{name}_gap_rel", "1", better, kind, f"{name}_gap_abs over the smallest {name}")
         yield MetricName(f"{name}_gap_ratio", "1", better, kind, f"largest {name} of a cohort over the smallest")
-    yield MetricName("peak_rss_mib", "MiB", "lower", "memory", "largest resident memory of the measuring process")
+    for name, text in _MEMORY:
+        yield MetricName(name, "MiB", "lower", "memory", text)
 
 
 METRICS: Mapping[str, MetricName] = MappingProxyType({row.name: row for row in _rows()})

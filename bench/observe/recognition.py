@@ -14,6 +14,8 @@ from earmark.bench import clock
 from earmark.bench.api import Condition, CountsDenseWork, CountsWork, Probes, Recognizer, Samples, Stream, Token
 from earmark.bench.corpora.schema import reference_text
 from earmark.bench.observe.compute import count_macs
+from earmark.bench.observe.concurrent import write_concurrent
+from earmark.bench.observe.devices import WARM_UPS, gauge_of, kind_of, meter_of
 from earmark.bench.observe.offline import write_offline
 from earmark.bench.observe.settings import (
     N_CROSS_CHECKED,
@@ -22,7 +24,6 @@ from earmark.bench.observe.settings import (
     Recording,
     Settings,
     hear,
-    synchronizer,
     timed_ids,
     write_cross_check,
     write_parameter_count,
@@ -53,7 +54,7 @@ def observe(
     _warm_up(model, hear(rows[0], settings, rate_hz), settings)
     said: dict[str, str] = {}
     flags: set[str] = set()
-    done = 0
+    done, audio_s, gauge = 0, 0.0, gauge_of(settings.device)
     for number in range(settings.passes):
         for row in rows if number == 0 else again:
             recording = hear(row, settings, rate_hz)
@@ -61,8 +62,12 @@ def observe(
             text = _observe_one(stream, recording, settings, writer, number, timed=row["id"] in timed)
             if said.setdefault(recording.utterance_id, text) != text:
                 flags.add("nondeterministic")
-            done += 1
+            done, audio_s = done + 1, audio_s + recording.audio_s
             advance(done, total, recording.utterance_id)
+    gauge.stop()
+    gauge.write(writer, audio_s)
+    if settings.concurrent:
+        write_concurrent(model, again, settings, writer, advance)
     flags |= _cross_check_work(model, rows[:N_CROSS_CHECKED], settings, writer)
     write_parameter_count(model, writer)
     if not settings.timing_only and told(None) is None:
@@ -90,7 +95,7 @@ def _observe_one(
 
 def _play(stream: Stream, samples: Samples, settings: Settings, rate_hz: int, play: Play) -> list[clock.ChunkEvent]:
     chunk = round(rate_hz * cast(int, settings.chunk_ms) / 1000)
-    return play(stream, samples, chunk=chunk, rate_hz=rate_hz, synchronize=synchronizer(settings.device))
+    return play(stream, samples, chunk=chunk, rate_hz=rate_hz, meter=meter_of(settings.device))
 
 
 def _chunk_row(event: clock.ChunkEvent) -> dict[str, Any]:
@@ -100,6 +105,7 @@ def _chunk_row(event: clock.ChunkEvent) -> dict[str, Any]:
         "due_s": event.due_s,
         "start_s": event.start_s,
         "service_s": event.service_s,
+        "device_s": event.device_s,
     }
 
 
@@ -198,8 +204,9 @@ def _write_extras(stream: object, recording: Recording, writer: Writer) -> None:
 
 
 def _warm_up(model: Recognizer, recording: Recording, settings: Settings) -> None:
-    """One whole recording, decoded to its end and thrown away: first calls allocate and compile."""
-    _play(model.stream(), recording.samples, settings, recording.rate_hz, clock.virtual_pass)
+    """A whole recording, decoded to its end and thrown away: first calls allocate and compile."""
+    for _ in range(WARM_UPS.get(kind_of(settings.device), 1)):
+        _play(model.stream(), recording.samples, settings, recording.rate_hz, clock.virtual_pass)
 
 
 def _cross_check_work(

@@ -1,10 +1,9 @@
-"""What an observer needs to know, and what every observer does alike: seeds, threads, synchronising, warm-up."""
+"""What an observer needs to know, and what every observer does alike: seeds, threads, recordings, cross-checks."""
 
 from __future__ import annotations
 
 import json
 import random
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -42,6 +41,7 @@ class Settings:
     threads: int = 1
     timing_recordings: int | None = None
     timing_only: bool = False
+    concurrent: bool = False
     options: Mapping[str, Json] = field(default_factory=dict)
 
 
@@ -98,24 +98,6 @@ def require_device(device: str) -> None:
 
         if not torch.cuda.is_available():
             raise Unsupported(f"no CUDA device here for device {device!r}")
-
-
-def synchronizer(device: str) -> Callable[[], None]:
-    """What to call before reading the clock: waits for the device's queue, or nothing on the CPU."""
-    if not device.startswith("cuda"):
-        return lambda: None
-    import torch
-
-    return lambda: torch.cuda.synchronize(device)
-
-
-def stopwatch(synchronize: Callable[[], None], call: Callable[[], Any]) -> tuple[float, Any]:
-    """Wall seconds of a call and its result."""
-    synchronize()
-    started = time.perf_counter()
-    result = call()
-    synchronize()
-    return time.perf_counter() - started, result
 
 
 def write_parameter_count(model: HasInfo, writer: Writer) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 
 from earmark.bench.api import CountsWork, SpeakerEmbedder
 from earmark.bench.observe.compute import count_macs
+from earmark.bench.observe.devices import WARM_UPS, gauge_of, kind_of, meter_of
 from earmark.bench.observe.settings import (
     N_CROSS_CHECKED,
     Advance,
@@ -21,8 +22,6 @@ from earmark.bench.observe.settings import (
     Recording,
     Settings,
     hear,
-    stopwatch,
-    synchronizer,
     timed_ids,
     write_cross_check,
     write_parameter_count,
@@ -76,7 +75,9 @@ def _embed_all(
     vectors: dict[str, NDArray[np.float64]] = {}
     flags: set[str] = set()
     rate_hz = model.info.sample_rate_hz
-    _embed(model, hear(rows[0], settings, rate_hz))  # warm-up: first calls allocate and compile
+    for _ in range(WARM_UPS.get(kind_of(settings.device), 1)):  # first calls allocate and compile
+        _embed(model, hear(rows[0], settings, rate_hz))
+    gauge, audio_s = gauge_of(settings.device), 0.0
     for number in range(settings.passes):
         for row in rows if number == 0 else again:
             recording = hear(row, settings, rate_hz)
@@ -85,8 +86,10 @@ def _embed_all(
                 flags.add("nondeterministic")
             if number == 0:
                 _write_embedding(recording, vector, service_s, writer)
-            done += 1
+            done, audio_s = done + 1, audio_s + recording.audio_s
             advance(done, total, recording.utterance_id)
+    gauge.stop()
+    gauge.write(writer, audio_s)
     return vectors, flags
 
 
@@ -94,7 +97,7 @@ def _embed_one(
     model: SpeakerEmbedder, recording: Recording, settings: Settings, writer: Writer, number: int, *, timed: bool
 ) -> tuple[NDArray[np.float64], float]:
     before = dict(model.work()) if isinstance(model, CountsWork) else {}
-    service_s, vector = stopwatch(synchronizer(settings.device), partial(_embed, model, recording))
+    service_s, device_s, vector = meter_of(settings.device)(partial(_embed, model, recording))
     if number == 0 and isinstance(model, CountsWork):
         for part, macs in model.work().items():
             done = int(macs) - int(before.get(part, 0))
@@ -109,6 +112,7 @@ def _embed_one(
         due_s=recording.audio_s,
         start_s=recording.audio_s,
         service_s=service_s,
+        device_s=device_s,
     )
     return _unit(vector, recording), service_s
 

@@ -16,6 +16,7 @@ from earmark.bench.rows import Cell, Measurement
 from earmark.bench.score.changes import score_changes
 from earmark.bench.score.compute import score_compute
 from earmark.bench.score.delays import score_delays
+from earmark.bench.score.devices import score_device_time, score_gauges, score_streams
 from earmark.bench.score.measure import Sheet
 from earmark.bench.score.schemes import resolve
 from earmark.bench.score.slices import score_slices
@@ -88,8 +89,11 @@ def _recognition(sheet: Sheet, planned: Planned, folder: Path) -> Iterator[Measu
     compared = schemes if gaps else ()
     if "latency" in planned.metrics:
         yield from score_delays(sheet, folder, compared)
+        yield from score_device_time(sheet, folder)
+        yield from score_streams(sheet, folder)
     if "compute" in planned.metrics:
         yield from score_compute(sheet, folder, utterances, compared)
+        yield from score_gauges(sheet, folder)
 
 
 def _verification(sheet: Sheet, planned: Planned, folder: Path) -> Iterator[Measurement]:
@@ -99,5 +103,7 @@ def _verification(sheet: Sheet, planned: Planned, folder: Path) -> Iterator[Meas
         yield from score_voices(sheet, folder, schemes, gaps=gaps)
     if "latency" in planned.metrics:
         yield from score_embedding_time(sheet, folder)
+        yield from score_device_time(sheet, folder)
     if "compute" in planned.metrics:
         yield from score_compute(sheet, folder, embedded, schemes if gaps else ())
+        yield from score_gauges(sheet, folder)

@@ -91,7 +91,7 @@ def _real_time_factors(sheet: Sheet, timed: Sequence[Timed]) -> Iterator[Measure
     windows = [latency.max_window_rtf(t.service_s, t.due_s) for t in timed]
     yield sheet.row("rtf_streaming_max_10s", max(w for w in windows if w is not None), **streams)
     chunks_ms = [(1000 * t.service_s).tolist() for t in timed]
-    yield from _percentiles(sheet, "compute_chunk", (50, 95), chunks_ms, n_unit="chunks")
+    yield from percentile_rows(sheet, "compute_chunk", (50, 95), chunks_ms, n_unit="chunks")
 
 
 def _stream_rows(sheet: Sheet, timed: Sequence[Timed]) -> Iterator[Measurement]:
@@ -100,9 +100,9 @@ def _stream_rows(sheet: Sheet, timed: Sequence[Timed]) -> Iterator[Measurement]:
     first = [[ms] for ms in latency.first_token([t.times for t in placed or timed])]
     fields: dict[str, Any] = {"n_unit": "streams", "coverage": len(placed or timed) / len(timed)}
     flags = [] if placed else ["from_start_of_recording"]
-    yield from _percentiles(sheet, "first_token", (50, 90), first, flags=flags, **fields)
+    yield from percentile_rows(sheet, "first_token", (50, 90), first, flags=flags, **fields)
     last = [[ms] for ms in latency.finalize([t.times for t in timed])]
-    yield from _percentiles(sheet, "finalize", (50, 90), last, n_unit="streams")
+    yield from percentile_rows(sheet, "finalize", (50, 90), last, n_unit="streams")
 
 
 def _word_rows(sheet: Sheet, timed: Sequence[Timed]) -> Iterator[Measurement]:
@@ -118,14 +118,14 @@ def _word_rows(sheet: Sheet, timed: Sequence[Timed]) -> Iterator[Measurement]:
         values = [delays(t.words) for t in timed if t.words]
         fields = {"n_unit": "words", "coverage": covered, "normalizer": sheet.normalizer}
         if values:
-            yield from _percentiles(sheet, name, percentiles, values, **fields)
+            yield from percentile_rows(sheet, name, percentiles, values, **fields)
             continue
         reason = "no word was recognized" if n_placed else "the corpus has no word times that fit its texts"
         for q in percentiles:
             yield sheet.missing(f"{name}_p{q}", "insufficient" if n_placed else "unsupported", reason, **fields)
 
 
-def _percentiles(
+def percentile_rows(
     sheet: Sheet, name: str, percentiles: Sequence[int], by_recording: Sequence[Sequence[float]], **fields: Any
 ) -> Iterator[Measurement]:
     """Percentiles over all values, with intervals that resample recordings."""

@@ -47,6 +47,7 @@ def test_percentiles_are_spelled_out() -> None:
             "finalize": (50, 90),
             "endpoint": (50, 90),
             "compute_chunk": (50, 95),
+            "device_chunk": (50, 95),
         }.items()
         for q in qs
     }

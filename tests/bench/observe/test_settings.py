@@ -1,15 +1,13 @@
-"""What observers do alike: the draw of timed recordings, what the clock waits for, and where there is no device."""
+"""What observers do alike: the draw of timed recordings, what is heard, and where there is no device."""
 
 from __future__ import annotations
-
-import time
 
 import numpy as np
 import pytest
 import tones
 
 from earmark.bench.api import Unsupported
-from earmark.bench.observe.settings import Settings, hear, require_device, stopwatch, synchronizer, timed_ids
+from earmark.bench.observe.settings import Settings, hear, require_device, timed_ids
 
 
 def settings(condition: str = "clean") -> Settings:
@@ -24,15 +22,6 @@ def test_timed_recordings_are_the_same_in_any_order_and_nested() -> None:
     assert len(ten) == 10
     assert ten < twenty
     assert timed_ids(ids, None) == set(ids)
-
-
-def test_the_clock_waits_for_the_device_before_and_after() -> None:
-    calls: list[str] = []
-    seconds, result = stopwatch(lambda: calls.append("wait"), lambda: calls.append("work") or time.sleep(0.01) or 7)
-    assert calls == ["wait", "work", "wait"]
-    assert result == 7
-    assert 0.01 <= seconds < 1
-    synchronizer("cpu")()
 
 
 @pytest.mark.parametrize("rate_hz", [8_000, 16_000])
