@@ -199,12 +199,21 @@ Spec: TypeAlias = ModelSpec | FairnessSpec | CorpusSpec
 
 
 @dataclass(frozen=True, slots=True)
+class Mixed:
+    """What the conversations of a corpus are mixed from: single talkers, by rules that its loader knows."""
+
+    talkers: Corpus
+    rules: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
 class Corpus:
     """A loaded corpus.
 
     ``rows`` is a ``datasets.Dataset`` of the schema in ``earmark.bench.corpora.schema``; ``fingerprint`` is a digest
     of its content; ``flags`` are remarks that every row measured on it carries (e.g. ``no_speakers``).
     ``area_attributes`` tells something of the areas that rows name by their code, such as a census does of ZIP codes.
+    ``mixed`` is given where training makes conversations as it needs them; then there are no rows of split train.
     """
 
     name: str
@@ -215,10 +224,15 @@ class Corpus:
     revision: str | None = None
     flags: tuple[str, ...] = ()
     area_attributes: Mapping[str, str] = field(default_factory=dict)
+    mixed: Mixed | None = None
 
 
 class LoadCorpus(Protocol):
-    """The callable behind ``CorpusSpec.entry``; ``progress(done, total, what)`` is called as work goes on."""
+    """The callable behind ``CorpusSpec.entry``; ``progress(done, total, what)`` is called as work goes on.
+
+    One that makes a corpus from another, or reads a folder, also takes ``source`` and ``settings`` (text by key):
+    what ``name(key=value):source`` says.
+    """
 
     def __call__(self, *, cache: Path, progress: Callable[[int, int, str], None]) -> Corpus: ...
 

@@ -10,12 +10,12 @@ import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
 
 from earmark.bench.api import InputError, ModelSpec
+from earmark.bench.corpora.naming import label_of
 from earmark.bench.registry import unknown
 from earmark.bench.suite import Block, Circumstances, Measure, MetricGroup, Recipe, Suite, Train
 
@@ -81,6 +81,8 @@ class Training(Block):
     exclude: dict[str, list[str]]
     voices: int
     silence_s: float | None
+    mixtures: int | None = None
+    single_steps: int = 0
     pieces: int
     steps: int
     recipe: Recipe
@@ -231,6 +233,8 @@ def _training(suite: Suite, train: Train, spec: ModelSpec, digests: Digests, see
         "exclude": train.exclude,
         "voices": train.voices,
         "silence_s": train.silence_s,
+        "mixtures": train.mixtures,
+        "single_steps": train.single_steps,
         "pieces": train.pieces,
         "steps": train.steps,
         "recipe": train.recipe.model_dump(mode="json"),
@@ -252,7 +256,7 @@ def _preset(train: Train, spec: ModelSpec) -> str:
 
 def corpus_label(corpus: str) -> str:
     """How a corpus is called in the tables: a name as it is, a path by its last part (paths differ by machine)."""
-    return Path(corpus).name or corpus
+    return label_of(corpus)
 
 
 def _circumstances(defaults: Circumstances, block: Measure) -> Circumstances:

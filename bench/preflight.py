@@ -25,6 +25,7 @@ from earmark.bench.suite import Suite, read_suite, with_corpus, with_plugins
 from earmark.bench.worlds.plan import CORPUS, world_cells
 
 MIB = 1024 * 1024
+SCORES_TALKS = ("meeteval",)
 BYTES_PER_CHUNK = 40
 """Measured on finished runs: Parquet bytes per chunk and pass, its share of tokens included."""
 
@@ -190,6 +191,9 @@ def _check_possible(suite: Suite, specs: Mapping[str, ModelSpec], methods: Mappi
         if block.embedder and specs[block.embedder].task != "verification":
             what = f"{block.embedder} is no verification model"
             raise InputError(what, where=f"cohorts {block.id!r}", fix="name one as embedder")
+    if any(block.task == "conversation" for block in suite.train) and registry.missing_packages(SCORES_TALKS):
+        what = f"conversations are scored with {', '.join(SCORES_TALKS)}, which is not installed"
+        raise InputError(what, where=f"suite {suite.name}", fix="pip install 'earmark[conversations]'")
     for repair in suite.repair:
         for name in repair.plugins:
             if specs[name].task not in methods[repair.method].tasks:

@@ -41,8 +41,9 @@ _DRAWING = (
 _DECODING = ("numpy", "scipy", "soundfile")
 _TRAINING = (
     "training", "tokenizer.py", "executors/teaching.py", "observe/selection.py", "metrics/normalize.py",
-    "metrics/words.py", "corpora/audio.py", "corpora/conditions.py", "corpora/schema.py", "corpora/splits.py",
-    "corpora/voices.py", "corpora/synthetic", "corpora/synthetic/voices.json",
+    "metrics/words.py", "corpora/audio.py", "corpora/conditions.py", "corpora/conversations", "corpora/schema.py",
+    "corpora/silence.py", "corpora/splits.py", "corpora/voices.py", "corpora/synthetic",
+    "corpora/synthetic/voices.json",
 )  # fmt: skip
 _LEARNING = (*_DECODING, "espeakng-loader", "lightning-fabric", "sentencepiece", "torchaudio")
 

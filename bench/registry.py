@@ -130,7 +130,12 @@ def resolve(spec: Spec) -> Callable[..., Any]:
 
 def missing(spec: Spec) -> list[str]:
     """The packages that a plugin requires and that are not installed."""
-    return [name for name in spec.requires if not _is_installed(name)]
+    return missing_packages(spec.requires)
+
+
+def missing_packages(names: Iterable[str]) -> list[str]:
+    """Those of these distributions that are not installed."""
+    return [name for name in names if not _is_installed(name)]
 
 
 def folder_of(plugin: Plugin) -> tuple[Path, ...]:

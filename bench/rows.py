@@ -14,7 +14,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 SCHEMA_VERSION = 1
 
 Status = Literal["ok", "insufficient", "unbounded", "failed", "timeout", "out_of_memory", "unsupported"]
-Unit = Literal["utterances", "words", "speakers", "trials", "streams", "chunks", "turns", "cohorts", "draws"]
+Unit = Literal[
+    "utterances", "words", "speakers", "trials", "streams", "chunks", "turns", "conversations", "cohorts", "draws"
+]
 
 
 def _digits12(value: float) -> float:

@@ -19,7 +19,7 @@ from earmark.bench.registry import unknown
 
 Pacing = Literal["virtual", "real"]
 Milliseconds = Annotated[int, Field(ge=1)]
-MetricGroup = Literal["wer", "eer", "latency", "compute", "gaps"]
+MetricGroup = Literal["wer", "turns", "eer", "latency", "compute", "gaps"]
 BUILTIN = Path(__file__).parent / "suites"
 """Suites that ship with earmark."""
 
@@ -66,6 +66,8 @@ class Train(Block):
     pieces: int = Field(256, ge=2)
     voices: int = Field(0, ge=0)
     silence_s: float | None = Field(None, ge=0)
+    mixtures: int | None = Field(None, ge=1)
+    single_steps: int = Field(0, ge=0)
     exclude: dict[str, list[str]] = Field(default_factory=dict)
     recipe: Recipe = Recipe()  # type: ignore[call-arg]
     options: dict[str, Any] = Field(default_factory=dict, alias="with")
@@ -118,7 +120,7 @@ class Measure(Block):
     split: Literal["train", "dev", "discover", "select", "measure"] = "measure"
     cohorts: list[str] = ["auto"]
     slices: list[str] = []
-    metrics: list[MetricGroup] = ["wer", "eer", "latency", "compute", "gaps"]
+    metrics: list[MetricGroup] = ["wer", "turns", "eer", "latency", "compute", "gaps"]
     exclude: dict[str, list[str]] = Field(default_factory=dict)
     limit: int | None = Field(None, ge=0)
     seeds: list[int] | None = Field(None, min_length=1)

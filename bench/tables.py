@@ -42,6 +42,9 @@ SCHEMAS: Mapping[str, pa.Schema] = {
     "work": _schema(("part", _TEXT), ("macs", _COUNT), ("dense_macs", _COUNT), ("uncounted_ops", _TEXT)),
     "probes": _schema(("name", _TEXT), ("value", _REAL)),
     "reference_words": _schema(("word", _TEXT), ("start_s", _REAL), ("end_s", _REAL)),
+    "reference_turns": _schema(
+        ("turn", _COUNT), ("speaker", _TEXT), ("channel", _COUNT), ("start_s", _REAL), ("end_s", _REAL), ("text", _TEXT)
+    ),
     "embeddings": _schema(
         ("speaker", _TEXT), ("vector", pa.list_(pa.float32())), ("audio_s", _REAL), ("service_s", _REAL),
         ("outcome", _TEXT), ("metadata", _TEXT),

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 from earmark.bench import registry
-from earmark.bench.api import Corpus, InputError
+from earmark.bench.api import Corpus, CorpusSpec, InputError
+from earmark.bench.corpora import naming
 from earmark.bench.corpora.manifest import MANIFEST, load_manifest
 from earmark.bench.corpora.schema import without_withheld
 
 
 def load_corpus(name_or_path: str, *, cache: Path, progress: Callable[[int, int, str], None]) -> Corpus:
-    """The corpus of that registered name, or in that folder.
+    """The corpus of that registered name, or in that folder; ``name(key=value):source`` is one made from another.
 
     A registered name wins over a folder of the same name: write ``./name`` for the folder. Raises InputError for what
     is neither, and for a corpus that cannot be used.
     """
     specs = registry.corpora()
-    if name_or_path in specs:
-        corpus = registry.resolve(specs[name_or_path])(cache=cache, progress=progress)
-        assert isinstance(corpus, Corpus), f"{specs[name_or_path].entry} gave {type(corpus).__name__}, not a Corpus"
-        return without_withheld(corpus)
+    named = naming.parse(name_or_path) or naming.CorpusName(name_or_path)
+    if named.name in specs:
+        return without_withheld(_registered(specs[named.name], named, cache=cache, progress=progress))
     folder = Path(name_or_path).expanduser()
     if folder.name == MANIFEST:
         folder = folder.parent
@@ -31,6 +32,20 @@ def load_corpus(name_or_path: str, *, cache: Path, progress: Callable[[int, int,
     if folder.exists() or os.sep in name_or_path:
         raise _no_corpus(folder)
     raise registry.unknown("corpus", name_or_path, specs)
+
+
+def _registered(
+    spec: CorpusSpec, named: naming.CorpusName, *, cache: Path, progress: Callable[[int, int, str], None]
+) -> Corpus:
+    entry, made_from = registry.resolve(spec), {"source": named.source, "settings": named.settings}
+    asked = {key: value for key, value in made_from.items() if value}
+    taken = inspect.signature(entry).parameters
+    for key in asked:
+        if key not in taken:
+            raise InputError(f"corpus {spec.name} takes no {key}", fix=f"write {spec.name} alone")
+    corpus = entry(cache=cache, progress=progress, **asked)
+    assert isinstance(corpus, Corpus), f"{spec.entry} gave {type(corpus).__name__}, not a Corpus"
+    return corpus
 
 
 def _no_corpus(folder: Path) -> InputError:

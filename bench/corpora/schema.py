@@ -115,10 +115,11 @@ def complete(partial: Mapping[str, Any]) -> Row:
 
 
 def reference_text(row: Mapping[str, Any]) -> str:
-    """The reference transcript; segments in order of their start where there is no text."""
-    if row["text"]:
-        return cast(str, row["text"])
-    return " ".join(segment["text"] for segment in sorted(row["segments"] or (), key=lambda s: s["start"]))
+    """The reference transcript: where every segment has a text these, in order of start; else the row's own."""
+    segments = sorted(row["segments"] or (), key=lambda segment: segment["start"])
+    if segments and all(segment["text"] for segment in segments):
+        return " ".join(segment["text"] for segment in segments)
+    return cast(str, row["text"] or " ".join(filter(None, (segment["text"] for segment in segments))))
 
 
 def to_dataset(rows: Iterable[Mapping[str, Any]]) -> Dataset:

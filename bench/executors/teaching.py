@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from earmark.bench import registry, tokenizer
 from earmark.bench.api import Corpus, HasInfo, InputError, Unsupported
+from earmark.bench.corpora.conversations.rules import Rules
 from earmark.bench.corpora.schema import reference_text
 from earmark.bench.metrics.normalize import normalize
 from earmark.bench.observe.selection import training_rows
@@ -98,7 +99,8 @@ def rows_of(corpus: Corpus, training: Training, cache: Path, show: Callable[[int
 def _normalized(row: Mapping[str, Any]) -> Mapping[str, Any]:
     """The row with text and timed words as they are learned: what shows no difference is not to be told apart."""
     words = [{**word, "word": normalize(word["word"], NORMALIZER)} for word in row["words"] or ()]
-    return {**row, "text": normalize(reference_text(row), NORMALIZER), "words": words}
+    segments = [{**segment, "text": normalize(segment["text"], NORMALIZER)} for segment in row["segments"] or ()]
+    return {**row, "text": normalize(reference_text(row), NORMALIZER), "words": words, "segments": segments}
 
 
 def course_of(
@@ -117,17 +119,21 @@ def course_of(
     from earmark.bench.training import data
     from earmark.bench.training.evaluate import Dev
     from earmark.bench.training.loop import Course
+    from earmark.bench.training.mixtures import Mixtures, SingleTalkers
     from earmark.bench.training.recipe import Recipe
 
     key = f"{corpus.fingerprint} {training.train_key}" if training.voices else corpus.fingerprint
     held = [] if repairing else _held(corpus, training)
-    heard = data.load(
-        rows, rate_hz=rate_hz, cache=cache, key=key, progress=show, silence_s=training.silence_s, cohorts=cohorts
-    )
+    rules = Rules(**corpus.mixed.rules) if corpus.mixed else None  # type: ignore[arg-type]
+    silence_s = rules.silence_s if rules else training.silence_s
+    heard = data.load(rows, rate_hz=rate_hz, cache=cache, key=key, progress=show, silence_s=silence_s, cohorts=cohorts)
     dev = [*data.load(held, rate_hz=rate_hz, cache=cache, key=key, progress=show).examples()] if held else []
     lesson = repairing or training
+    n_mixtures = training.mixtures or lesson.steps * lesson.recipe.batch_size
     return Course(
-        data=heard,
+        data=Mixtures(heard, rules, n_mixtures, rate_hz) if rules else heard,
+        first=SingleTalkers(heard) if rules and not repairing else None,
+        first_steps=training.single_steps,
         recipe=Recipe(steps=lesson.steps, **lesson.recipe.model_dump()),
         seed=training.seed,
         device=training.device,

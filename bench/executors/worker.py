@@ -87,7 +87,7 @@ def _carry_out(job: Mapping[str, Any], report: Report) -> tuple[list[str], list[
 def _observe(job: Mapping[str, Any], report: Report) -> tuple[list[str], list[str]]:
     from earmark.bench.corpora.load import load_corpus
     from earmark.bench.executors.teaching import load_trained
-    from earmark.bench.observe import recognition, verification
+    from earmark.bench.observe import conversation, recognition, verification
     from earmark.bench.observe.selection import select_rows, vocabulary_of
     from earmark.bench.observe.settings import Settings, prepare, require_device
 
@@ -123,7 +123,7 @@ def _observe(job: Mapping[str, Any], report: Report) -> tuple[list[str], list[st
         elif cell.task == "verification":
             flags = verification.observe(cast(SpeakerEmbedder, model), rows, settings, writer, advance)
         else:
-            raise Unsupported(f"this version observes no {cell.task} models")
+            flags = conversation.observe(cast(Recognizer, model), rows, settings, writer, advance)
         writer.add("facts", utterance_id="", name="model_load_s", value=load_s)
         writer.add("facts", utterance_id="", name="peak_rss_mib", value=peak_rss_mib())
     return flags, [*model.info.trained_on, *seen]

@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from earmark.bench import clock
 from earmark.bench.api import Condition, CountsDenseWork, CountsWork, Probes, Recognizer, Samples, Stream, Token
+from earmark.bench.corpora.conversations.arrangement import channels
 from earmark.bench.corpora.schema import reference_text
 from earmark.bench.observe.compute import count_macs
 from earmark.bench.observe.concurrent import write_concurrent
@@ -32,6 +33,12 @@ from earmark.bench.tables import Writer
 
 Play = Callable[..., list[clock.ChunkEvent]]
 Told = Callable[[str | None], Condition | None]
+Transcript = Callable[[Sequence[Token]], str]
+
+
+def joined(tokens: Sequence[Token]) -> str:
+    """The transcript that final tokens make: their texts, one behind the other."""
+    return "".join(token.text for token in tokens if token.kind == "text").strip()
 
 
 def observe(
@@ -41,11 +48,12 @@ def observe(
     writer: Writer,
     advance: Advance,
     told: Told = lambda _speaker: None,
+    transcript: Transcript = joined,
 ) -> list[str]:
     """Observe a recognizer on corpus rows; returns flags for the cell (e.g. ``nondeterministic``).
 
     ``told`` gives the condition that a model hears of a speaker's cohort. The offline form, which takes none, is only
-    observed where none is given.
+    observed where none is given. ``transcript`` makes a text of a recording's final tokens.
     """
     rate_hz = model.info.sample_rate_hz
     timed = timed_ids([row["id"] for row in rows], settings.timing_recordings)
@@ -59,7 +67,7 @@ def observe(
         for row in rows if number == 0 else again:
             recording = hear(row, settings, rate_hz)
             stream = model.stream(told(row["speaker"]))
-            text = _observe_one(stream, recording, settings, writer, number, timed=row["id"] in timed)
+            text = _observe_one(stream, recording, settings, writer, number, transcript, timed=row["id"] in timed)
             if said.setdefault(recording.utterance_id, text) != text:
                 flags.add("nondeterministic")
             done, audio_s = done + 1, audio_s + recording.audio_s
@@ -71,12 +79,19 @@ def observe(
     flags |= _cross_check_work(model, rows[:N_CROSS_CHECKED], settings, writer)
     write_parameter_count(model, writer)
     if not settings.timing_only and told(None) is None:
-        write_offline(model, rows, settings, writer)
+        write_offline(model, rows, settings, writer, transcript)
     return sorted(flags)
 
 
 def _observe_one(
-    stream: Stream, recording: Recording, settings: Settings, writer: Writer, number: int, *, timed: bool
+    stream: Stream,
+    recording: Recording,
+    settings: Settings,
+    writer: Writer,
+    number: int,
+    transcript: Transcript,
+    *,
+    timed: bool,
 ) -> str:
     play = clock.real_pass if settings.pacing == "real" else clock.virtual_pass
     events = _play(stream, recording.samples, settings, recording.rate_hz, play)
@@ -86,7 +101,7 @@ def _observe_one(
         writer.add("tokens", utterance_id=recording.utterance_id, **{"pass": number}, **row)
     for event in events:
         writer.add("chunks", utterance_id=recording.utterance_id, **{"pass": number}, timed=timed, **_chunk_row(event))
-    text = _transcript(events)
+    text = transcript([token for event in events for token in event.update.final])
     if number == 0:
         _write_utterance(recording, settings, text, writer)
         _write_extras(stream, recording, writer)
@@ -162,11 +177,6 @@ def check_claims(tokens: Sequence[Mapping[str, Any]], events: Sequence[clock.Chu
             raise Misbehaved(f"utterance {utterance_id}: token {token['text']!r} claims {claim:.3f} s of audio, {fed}")
 
 
-def _transcript(events: Sequence[clock.ChunkEvent]) -> str:
-    tokens = [token for event in events for token in event.update.final if token.kind == "text"]
-    return "".join(token.text for token in tokens).strip()
-
-
 def _write_utterance(recording: Recording, settings: Settings, text: str, writer: Writer) -> None:
     row = recording.row
     writer.add(
@@ -189,6 +199,21 @@ def _write_utterance(recording: Recording, settings: Settings, text: str, writer
             start_s=word["start"],
             end_s=word["end"],
         )
+    for turn in reference_turns(row):
+        writer.add("reference_turns", utterance_id=recording.utterance_id, **turn)
+
+
+def reference_turns(row: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The turns of a row in order of start, each with the channel it belongs to; none where a row names no turns."""
+    segments = sorted(row["segments"] or (), key=lambda segment: (segment["start"], segment["end"]))
+    lanes = channels([(segment["start"], segment["end"]) for segment in segments])
+    return [
+        {
+            "turn": number, "speaker": segment["speaker"], "channel": channel, "start_s": segment["start"],
+            "end_s": segment["end"], "text": segment["text"],
+        }
+        for number, (segment, channel) in enumerate(zip(segments, lanes, strict=True))
+    ]  # fmt: skip
 
 
 def _write_extras(stream: object, recording: Recording, writer: Writer) -> None:

@@ -7,6 +7,7 @@ from hashlib import sha256
 from typing import Any
 
 from earmark.bench.api import Corpus, InputError
+from earmark.bench.corpora.conversations.build import usable
 from earmark.bench.corpora.schema import metadata, reference_text, select_split
 from earmark.bench.metrics.normalize import normalize
 from earmark.bench.observe.settings import timed_ids
@@ -44,10 +45,16 @@ def select_rows(corpus: Corpus, cell: Planned, *, only_timed: bool = False) -> l
 
 
 def training_rows(corpus: Corpus, training: Training, split: str = "train") -> list[Mapping[str, Any]]:
-    """The rows of a split that a training learns from (or, with ``dev``, chooses by), in order of id."""
-    rows = [row for row in select_split(corpus, split).rows if not _excluded(row, training.exclude)]
-    if training.task == "recognition":
+    """The rows of a split that a training learns from (or, with ``dev``, chooses by), in order of id.
+
+    Of conversations that are mixed in training these are the single talkers' recordings.
+    """
+    source = corpus.mixed.talkers if corpus.mixed and split == "train" else corpus
+    rows = [row for row in select_split(source, split).rows if not _excluded(row, training.exclude)]
+    if training.task != "verification":
         rows = [row for row in rows if reference_text(row).strip()]
+    if corpus.mixed and split == "train":
+        rows = usable(rows)
     if not rows:
         where = f"corpus {corpus.name}, split {split!r}"
         raise InputError("no recording is left to learn from", where=where, fix="exclude less")
@@ -56,7 +63,7 @@ def training_rows(corpus: Corpus, training: Training, split: str = "train") -> l
 
 def vocabulary_of(corpus: Corpus) -> list[str]:
     """The words of a corpus's train split, sorted, for engines that can be told what they may hear."""
-    train = select_split(corpus, "train").rows
+    train = select_split(corpus.mixed.talkers if corpus.mixed else corpus, "train").rows
     return sorted({word for text in train["text"] for word in normalize(text, VOCABULARY_NORMALIZER).split()})
 
 

@@ -15,11 +15,13 @@ from earmark.bench.planning import Planned
 from earmark.bench.rows import Cell, Measurement
 from earmark.bench.score.changes import score_changes
 from earmark.bench.score.compute import score_compute
-from earmark.bench.score.delays import score_delays
+from earmark.bench.score.conversation import Talks, score_talks
+from earmark.bench.score.delays import score_delays, score_stream
 from earmark.bench.score.devices import score_device_time, score_gauges, score_streams
 from earmark.bench.score.measure import Sheet
 from earmark.bench.score.schemes import resolve
 from earmark.bench.score.slices import score_slices
+from earmark.bench.score.turns import score_turns
 from earmark.bench.score.voices import score_embedding_time, score_voices
 from earmark.bench.score.words import Texts, score_offline, score_words
 from earmark.bench.score.worlds import score_worlds
@@ -29,7 +31,12 @@ from earmark.bench.tables import read_table
 HEADLINES = {
     "recognition": {"wer": "wer", "latency": "rtf_streaming", "compute": "macs_per_audio_second", "gaps": "gap_rel"},
     "verification": {"eer": "eer", "latency": "rtf_offline", "compute": "macs_per_audio_second", "gaps": "eer_gap_rel"},
-    "conversation": {},
+    "conversation": {
+        "wer": "orc_wer",
+        "turns": "turn_count_accuracy",
+        "latency": "rtf_streaming",
+        "compute": "macs_per_audio_second",
+    },
     "finding": {},
 }
 """By task and metric group, the metric that stands for the group where a cell has no numbers."""
@@ -60,7 +67,10 @@ def score_cell(cell: Cell, planned: Planned, folder: RunFolder, normalizer: str)
         raise InputError(
             "its observations are gone", where=f"{folder.path}, cell {cell.cell}", fix="run the suite again"
         )
-    scorers = {"recognition": _recognition, "verification": _verification, "finding": score_worlds}
+    scorers = {
+        "recognition": _recognition, "conversation": _conversation, "verification": _verification,
+        "finding": score_worlds,
+    }  # fmt: skip
     return list(scorers[cell.task](sheet, planned, observations))
 
 
@@ -83,6 +93,9 @@ def _recognition(sheet: Sheet, planned: Planned, folder: Path) -> Iterator[Measu
         yield from score_slices(sheet, texts, planned.slices)
         offline = read_table(folder, "offline").to_pylist()
         yield from score_offline(sheet, texts, {row["utterance_id"]: row["hypothesis_raw"] for row in offline})
+        talks = Talks.read(folder, sheet.normalizer)
+        if talks.recordings:
+            yield from score_talks(sheet, talks)
         if planned.baseline:
             before = read_table(folder.parent / planned.baseline, "utterances").to_pylist()
             yield from score_changes(sheet, texts, before, schemes)
@@ -93,6 +106,21 @@ def _recognition(sheet: Sheet, planned: Planned, folder: Path) -> Iterator[Measu
         yield from score_streams(sheet, folder)
     if "compute" in planned.metrics:
         yield from score_compute(sheet, folder, utterances, compared)
+        yield from score_gauges(sheet, folder)
+
+
+def _conversation(sheet: Sheet, planned: Planned, folder: Path) -> Iterator[Measurement]:
+    talks = Talks.read(folder, sheet.normalizer)
+    if "wer" in planned.metrics:
+        yield from score_talks(sheet, talks)
+    if "turns" in planned.metrics:
+        yield from score_turns(sheet, talks)
+    if "latency" in planned.metrics:
+        yield from score_stream(sheet, folder)
+        yield from score_device_time(sheet, folder)
+        yield from score_streams(sheet, folder)
+    if "compute" in planned.metrics:
+        yield from score_compute(sheet, folder, read_table(folder, "utterances").to_pylist())
         yield from score_gauges(sheet, folder)
 
 

@@ -72,6 +72,14 @@ def score_delays(sheet: Sheet, folder: Path, schemes: Sequence[Scheme] = ()) -> 
         yield from _cohort_rows(sheet, scheme, timed)
 
 
+def score_stream(sheet: Sheet, folder: Path) -> Iterator[Measurement]:
+    """Rows of a cell's real-time factors, first texts and last results: those that need no order of words."""
+    timed = list(_timed(sheet, folder))
+    if timed:
+        yield from _real_time_factors(sheet, timed)
+        yield from _stream_rows(sheet, timed)
+
+
 def _revision_row(sheet: Sheet, timed: Sequence[Timed]) -> Iterator[Measurement]:
     n_words, revisions = sum(t.n_words for t in timed), sum(t.n_revisions for t in timed)
     if n_words:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -15,9 +15,10 @@ from filelock import FileLock
 
 from earmark.bench.api import Example, Samples, Table, Turn, Word
 from earmark.bench.corpora import audio
+from earmark.bench.corpora.conversations.arrangement import channels
 from earmark.bench.corpora.schema import metadata
+from earmark.bench.corpora.silence import spoken
 from earmark.bench.disk import whole_folder
-from earmark.bench.training.silence import without_silence
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -25,6 +26,18 @@ if TYPE_CHECKING:
 Report = Callable[[int, int, str], None]
 LAYOUT = 3
 """Of what is kept in the cache; another number, and it is decoded again."""
+
+
+class Recordings(Protocol):
+    """What a training learns from: examples by their place."""
+
+    @property
+    def rows(self) -> Table: ...
+    @property
+    def durations(self) -> list[float]: ...
+    @property
+    def speakers(self) -> list[str | None]: ...
+    def examples(self, where: Sequence[int] | None = None) -> Iterator[Example]: ...
 
 
 @dataclass(frozen=True)
@@ -47,16 +60,36 @@ class TrainingData:
     def speakers(self) -> list[str | None]:
         return [row["speaker"] for row in self.corpus_rows]
 
+    def sound(self, place: int) -> Samples:
+        """What is left of a recording: samples (n,), a view that can't be written to."""
+        kept = self.samples.data.column("samples")[place]
+        return np.asarray(kept.values.to_numpy(zero_copy_only=True), dtype=np.float32)
+
     def example(self, place: int) -> Example:
         row = self.corpus_rows[place]
         kept = self.samples[place]
         heard: Samples = np.array(kept["samples"], dtype=np.float32)
-        return Example(row["id"], heard, (turn_of(row, float(kept["begins_s"]), float(kept["duration_s"])),))
+        return Example(row["id"], heard, turns_of(row, float(kept["begins_s"]), float(kept["duration_s"])))
 
     def examples(self, where: Sequence[int] | None = None) -> Iterator[Example]:
         """Examples of these places, or of all."""
         for place in range(len(self.corpus_rows)) if where is None else where:
             yield self.example(place)
+
+
+def turns_of(row: Mapping[str, Any], begins_s: float, duration_s: float) -> tuple[Turn, ...]:
+    """Who speaks when in a row, on which channel, in what is left of the recording from ``begins_s`` on."""
+    if not row["segments"]:
+        return (turn_of(row, begins_s, duration_s),)
+    segments = sorted(row["segments"], key=lambda segment: (segment["start"], segment["end"]))
+    spans = [
+        (_within(segment["start"] - begins_s, duration_s), _within(segment["end"] - begins_s, duration_s))
+        for segment in segments
+    ]
+    return tuple(
+        Turn(segment["text"], start_s, end_s, segment["speaker"], channel=channel)
+        for segment, (start_s, end_s), channel in zip(segments, spans, channels(spans), strict=True)
+    )
 
 
 def turn_of(row: Mapping[str, Any], begins_s: float, duration_s: float) -> Turn:
@@ -115,7 +148,7 @@ def _decode(
         samples = audio.decode(row)
         if rate_hz != audio.SAMPLE_RATE_HZ:
             samples = audio.resample(samples.astype(np.float64), audio.SAMPLE_RATE_HZ, rate_hz).astype(np.float32)
-        kept = slice(0, len(samples)) if silence_s is None else _spoken(row, samples, rate_hz, silence_s)
+        kept = slice(0, len(samples)) if silence_s is None else spoken(row, samples, rate_hz, silence_s)
         begins.append(kept.start / rate_hz)
         durations.append((kept.stop - kept.start) / rate_hz)
         part = pa.array(samples[kept])
@@ -124,15 +157,6 @@ def _decode(
     table = pa.table({"samples": pa.chunked_array(heard), "begins_s": begins, "duration_s": durations})
     with whole_folder(folder) as partial:
         Dataset(table).save_to_disk(str(partial))
-
-
-def _spoken(row: Mapping[str, Any], samples: Samples, rate_hz: int, silence_s: float) -> slice:
-    """What is left of a recording: where somebody speaks, and every word whose time is known."""
-    kept, words = without_silence(samples, rate_hz, silence_s), row["words"]
-    if not words:
-        return kept
-    first, last = (round(rate_hz * seconds) for seconds in (words[0]["start"], words[-1]["end"]))
-    return slice(max(0, min(kept.start, first)), min(len(samples), max(kept.stop, last)))
 
 
 def _table(rows: Sequence[Mapping[str, Any]], cohorts: Sequence[str] | None) -> Table:

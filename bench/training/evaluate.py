@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 
-from earmark.bench.api import Example, Progress, Trainable, Transcribes
+from earmark.bench.api import Example, Progress, Token, Trainable, Transcribes
+from earmark.bench.metrics.conversation import Mark, Recording, SpokenTurn, orc, read_turns
 from earmark.bench.metrics.normalize import normalize
 from earmark.bench.metrics.words import WordErrors, score_many
 
@@ -24,13 +25,21 @@ class Dev:
     normalizer: str = "basic-1"
 
     def metric(self, model: object) -> str:
-        """``wer`` where the model can transcribe offline, else ``loss``."""
-        return "wer" if isinstance(model, Transcribes) else "loss"
+        """``wer`` (``orc_wer`` where turns have channels) if the model can transcribe offline, else ``loss``."""
+        if not isinstance(model, Transcribes):
+            return "loss"
+        return "orc_wer" if self._by_turns else "wer"
+
+    @property
+    def _by_turns(self) -> bool:
+        return any(turn.channel is not None for example in self.examples for turn in example.turns)
 
     def __call__(self, model: Any) -> float:
         """The metric on the dev split, the model in eval mode."""
         with torch.no_grad():
-            return self._wer(model.transcribe) if isinstance(model, Transcribes) else self._loss(model)
+            if not isinstance(model, Transcribes):
+                return self._loss(model)
+            return (self._orc_wer if self._by_turns else self._wer)(model.transcribe)
 
     def _wer(self, transcribe: Callable[..., list[tuple[Any, ...]]]) -> float:
         total = WordErrors()
@@ -40,6 +49,23 @@ class Dev:
             wanted = [" ".join(turn.text for turn in example.turns) for example in batch]
             total = sum(score_many(self._normal(wanted), self._normal(texts)), total)
         return total.errors / max(1, total.reference_words)
+
+    def _orc_wer(self, transcribe: Callable[..., list[tuple[Token, ...]]]) -> float:
+        recordings = []
+        for batch in self._batches():
+            said = transcribe([example.samples for example in batch])
+            recordings += [self._recording(e, tokens) for e, tokens in zip(batch, said, strict=True)]
+        total = sum(orc(recordings).errors.values(), WordErrors())
+        return total.errors / max(1, total.reference_words)
+
+    def _recording(self, example: Example, tokens: Sequence[Token]) -> Recording:
+        said = read_turns([Mark(t.channel, t.kind, t.text, t.audio_s or 0.0) for t in tokens])
+        texts, heard = self._normal([t.text for t in example.turns]), self._normal([t.text for t in said])
+        return Recording(
+            example.utterance_id,
+            [SpokenTurn(text, t.start_s, t.end_s) for text, t in zip(texts, example.turns, strict=True)],
+            [replace(turn, text=text) for text, turn in zip(heard, said, strict=True)],
+        )
 
     def _loss(self, model: Trainable[Any]) -> float:
         losses = []

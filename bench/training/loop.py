@@ -18,7 +18,7 @@ from torch import Tensor
 from earmark.bench.api import Example, InputError, Losses, Objective, Progress, Trainable
 from earmark.bench.training import state
 from earmark.bench.training.batches import Batches
-from earmark.bench.training.data import TrainingData
+from earmark.bench.training.data import Recordings
 from earmark.bench.training.evaluate import Dev
 from earmark.bench.training.recipe import Recipe
 from earmark.bench.training.state import Standing
@@ -33,9 +33,12 @@ Show = Callable[[int, int, str], None]
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """Where and with what a training runs; ``state_file`` and ``identity`` let it be taken up again."""
+    """Where and with what a training runs; ``state_file`` and ``identity`` let it be taken up again.
 
-    data: TrainingData
+    The first ``first_steps`` steps learn from ``first``, all others from ``data``.
+    """
+
+    data: Recordings
     recipe: Recipe
     seed: int
     device: str = "cpu"
@@ -43,6 +46,8 @@ class Course:
     state_file: Path | None = None
     identity: str = ""
     show: Show | None = None
+    first: Recordings | None = None
+    first_steps: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +84,16 @@ class _Fit:
         )
         self.optimizer: Any = self.fabric.setup_optimizers(optimizer)
         self.inner = optimizer
-        data = course.data
-        self.batches = Batches(
-            course.seed, data.durations, data.speakers, recipe.batch_size, model.batching, wishes.row_weights
-        )
+        self.batches = self._batches(course.data, wishes.row_weights)
+        self.first = self._batches(course.first) if course.first is not None and course.first_steps else None
         self.standing = Standing()
         self.best: dict[str, Tensor] = {}
         self.recent: list[float] = []
         self.told: dict[str, float] = {}
+
+    def _batches(self, data: Recordings, weights: Sequence[float] | None = None) -> Batches:
+        size, batching = self.course.recipe.batch_size, self.model.batching
+        return Batches(self.course.seed, data.durations, data.speakers, size, batching, weights)
 
     def run(self) -> tuple[Any, Standing]:
         self._take_up()
@@ -127,8 +134,11 @@ class _Fit:
         self.recent.append(loss.item())
 
     def _examples(self, step: int, rng: Generator) -> list[Example]:
-        found = list(self.course.data.examples(self.batches.of_step(step)))
-        change = self.wishes.transform
+        course, change = self.course, self.wishes.transform
+        if self.first is not None and course.first is not None and step < course.first_steps:
+            found = list(course.first.examples(self.first.of_step(step)))
+        else:
+            found = list(course.data.examples(self.batches.of_step(step)))
         return [change(example, rng) for example in found] if change else found
 
     def _total(self, losses: Losses, step: int) -> Tensor:

@@ -42,10 +42,12 @@ def by_status(name: str, **how: object) -> dict[str, list[str]]:
     return found
 
 
-def test_the_honest_plugin_keeps_every_promise() -> None:
-    verdicts = contract.check_plugin(from_file("honest"), budget_s=0.0)
+@pytest.mark.parametrize("name", ["honest", "two_lanes"])
+def test_the_honest_plugins_keep_every_promise(name: str) -> None:
+    """One of them says words and turns on two channels."""
+    verdicts = contract.check_plugin(from_file(name), budget_s=0.0)
     assert [v.promise for v in verdicts if v.status != "passed"] == []
-    assert len(verdicts) == len(contract.promises(from_file("honest")))
+    assert len(verdicts) == len(contract.promises(from_file(name)))
     assert all(v.detail and "\n" not in v.detail for v in verdicts)
 
 
@@ -61,7 +63,7 @@ def test_a_plugin_that_says_nothing_keeps_nothing_about_what_it_says() -> None:
 
 
 def test_every_dishonest_plugin_is_tested() -> None:
-    assert {path.stem for path in PLUGINS.glob("*.py")} == {*BREAKS, "honest", "says_nothing"}
+    assert {path.stem for path in PLUGINS.glob("*.py")} == {*BREAKS, "honest", "says_nothing", "two_lanes"}
 
 
 def test_only_some_promises_and_an_unknown_one() -> None:

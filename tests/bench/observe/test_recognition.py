@@ -75,7 +75,11 @@ def test_a_claim_beyond_the_audio_is_refused() -> None:
         check_claims(token_rows(early), early, "u")
 
 
-def test_segments_stand_in_for_a_missing_text() -> None:
+def test_segments_that_all_have_a_text_are_the_reference() -> None:
+    """The row's own text may hold marks between them."""
     turns = [{"start": 2.0, "text": "second"}, {"start": 0.5, "text": "first"}]
     assert reference_text({"text": "", "segments": turns}) == "first second"
-    assert reference_text({"text": "whole", "segments": turns}) == "whole"
+    assert reference_text({"text": "first <sc> second", "segments": turns}) == "first second"
+    timed_only = [{"start": 2.0, "text": ""}, {"start": 0.5, "text": "first"}]
+    assert reference_text({"text": "whole", "segments": timed_only}) == "whole"
+    assert reference_text({"text": "", "segments": timed_only}) == "first"

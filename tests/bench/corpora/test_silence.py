@@ -10,8 +10,8 @@ import soundfile
 import tones
 
 from earmark.bench.corpora.load import load_corpus
+from earmark.bench.corpora.silence import without_silence
 from earmark.bench.training.data import load
-from earmark.bench.training.silence import without_silence
 
 RATE = 16_000
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from earmark.bench.api import Samples
@@ -25,3 +28,12 @@ def without_silence(samples: Samples, rate_hz: int, keep_s: float) -> slice:
     active = np.flatnonzero(smooth > np.percentile(smooth, 97.0) - RANGE_DB)
     keep = round(keep_s * rate_hz)
     return slice(max(0, int(active[0]) * size - keep), min(len(samples), (int(active[-1]) + 1) * size + keep))
+
+
+def spoken(row: Mapping[str, Any], samples: Samples, rate_hz: int, keep_s: float) -> slice:
+    """What is kept of a row's recording: where somebody speaks, and every word whose time is known."""
+    kept, words = without_silence(samples, rate_hz, keep_s), row["words"]
+    if not words:
+        return kept
+    first, last = (round(rate_hz * seconds) for seconds in (words[0]["start"], words[-1]["end"]))
+    return slice(max(0, min(kept.start, first)), min(len(samples), max(kept.stop, last)))

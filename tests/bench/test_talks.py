@@ -1,0 +1,87 @@
+"""Conversations through the whole harness: mixed in training, streamed, scored by turns and channels."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tones
+from workers import work_here
+
+from earmark.bench import learning, observing, run
+from earmark.bench.preflight import Request
+from earmark.bench.tables import read_table
+from earmark.bench.training import checkpoint
+
+pytestmark = pytest.mark.slow
+
+PLUGIN = Path(__file__).parents[1] / "plugins" / "two_lanes.py"
+SUITE = """
+schema = 1
+name = "unit"
+[defaults]
+passes = 1
+[[train]]
+id = "talk"
+task = "conversation"
+plugins = ["two_lanes"]
+corpus = "{corpus}"
+steps = 6
+mixtures = 40
+single_steps = 2
+pieces = 8
+recipe = {{ threads = 1, batch_size = 4 }}
+[[measure]]
+of = ["talk"]
+corpus = ["{corpus}"]
+"""
+
+
+@pytest.fixture
+def jobs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
+    monkeypatch.setenv("EARMARK_CACHE", str(tmp_path / "cache"))
+    return work_here(monkeypatch, (observing, learning), lambda job: "train" if "training" in job else "observe")
+
+
+def go(tmp_path: Path, corpus: str, **changes: Any) -> run.Outcome:
+    path = tmp_path / "unit.toml"
+    path.write_text(SUITE.format(corpus=corpus), encoding="utf-8")
+    base: dict[str, Any] = {
+        "suite": str(path),
+        "results": tmp_path / "results",
+        "quiet": True,
+        "plugin_files": (PLUGIN,),
+    }
+    return run.run_suite(Request(**(base | changes)), lambda _line: None)
+
+
+@pytest.fixture
+def talkers(tmp_path: Path) -> Path:
+    """Twelve speakers of tones, every third of whom is to be learned from."""
+    folder = tones.write_tones(tmp_path / "tones", 12)
+    path = folder / "manifest.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    for row in rows:
+        row["split"] = "train" if int(row["speaker"][1:]) % 3 == 0 else "measure"
+    path.write_text("\n".join(json.dumps(row) for row in rows) + "\n")
+    return folder
+
+
+def test_a_conversation_model_is_trained_streamed_and_scored(tmp_path: Path, jobs: list[str], talkers: Path) -> None:
+    outcome = go(tmp_path, f"conversations(measure=8,max_turns=3):{talkers}")
+    (cell,) = outcome.folder.read_cells()
+    assert (cell.status, cell.task, cell.corpus) == ("ok", "conversation", "conversations(measure=8,max_turns=3):tones")
+    observed = outcome.folder.observations(cell.cell)
+    turns = read_table(observed, "reference_turns").to_pylist()
+    assert {turn["channel"] for turn in turns} == {0, 1}
+    assert len({turn["utterance_id"] for turn in turns}) == 8
+    kinds = set(read_table(observed, "tokens")["kind"].to_pylist())
+    assert kinds == {"text", "start_of_turn", "end_of_turn"}
+    found = {m.metric: m for m in outcome.folder.read_measurements() if m.cohort == "all"}
+    assert found["orc_wer"].denominator == sum(len(turn["text"].split()) for turn in turns)
+    assert found["turn_count_accuracy"].n == 8
+    assert {"tcorc_wer", "di_cp_wer", "cp_wer", "rtf_streaming", "macs_per_audio_second"} <= set(found)
+    config = checkpoint.config_of(learning.checkpoint_folder(cell.train_key))
+    assert (config["mixtures"], config["single_steps"]) == (40, 2)
