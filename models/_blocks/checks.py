@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 from earmark.bench.api import InputError, Json
 
 if TYPE_CHECKING:
-    from earmark.bench.api import Samples
+    from earmark.bench.api import Lengths, Samples
 
 T = TypeVar("T")
 
@@ -59,6 +59,25 @@ def in_range(key: str, value: float, low: float, high: float, *, plugin: str) ->
     """Nothing, or InputError unless low <= value <= high."""
     if not low <= value <= high:
         raise InputError(f"option {key!r} is {value}", where=plugin, fix=f"give {low:g} to {high:g}")
+
+
+def valid_rows(samples: Samples, lengths: Lengths, *, plugin: str) -> list[Samples]:
+    """Recordings padded at the end, (n, t) with (n,) valid samples, each without its padding.
+
+    Raises:
+        InputError: a length outside 1 to t, or a valid sample that is NaN or infinite.
+    """
+    if samples.ndim != 2 or len(samples) != len(lengths):
+        what = f"samples {samples.shape} with {len(lengths)} lengths"
+        raise InputError(what, where=plugin, fix="give (n, t) samples and (n,) lengths")
+    for n in lengths:
+        if not 1 <= n <= samples.shape[1]:
+            what = f"length {n} of {samples.shape[1]} samples"
+            raise InputError(what, where=plugin, fix="give 1 to t valid samples")
+    rows = [row[:n] for row, n in zip(samples, lengths, strict=True)]
+    for row in rows:
+        check_samples(row, plugin=plugin)
+    return rows
 
 
 def check_samples(samples: Samples, *, plugin: str) -> None:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize, pad
 
 from earmark.bench.api import Array, InputError, Json, Lengths, ModelInfo, Samples, Unsupported
-from earmark.models._blocks.checks import check_preset, check_samples, in_range, read_options
+from earmark.models._blocks.checks import check_preset, in_range, read_options, valid_rows
 from earmark.models._blocks.mel import MelPower
 
 NAME = "resemblyzer"
@@ -140,10 +140,7 @@ class Embedder:
         Raises:
             InputError: a length outside 1 to t, or a sample that is NaN or infinite.
         """
-        if samples.ndim != 2 or len(samples) != len(lengths):
-            what = f"samples {samples.shape} with {len(lengths)} lengths"
-            raise InputError(what, where=NAME, fix="give (n, t) samples and (n,) lengths")
-        rows = [self._row(row, int(n)) for row, n in zip(samples, lengths, strict=True)]
+        rows = [self._row(row) for row in valid_rows(samples, lengths, plugin=NAME)]
         dim = self.encoder.linear.out_features
         return np.stack(rows) if rows else np.zeros((0, dim), dtype=np.float32)
 
@@ -151,12 +148,9 @@ class Embedder:
         """MACs executed so far: mel product, LSTM layers, projection; the Fourier transform is not counted."""
         return dict(self._work)
 
-    def _row(self, row: Samples, n_samples: int) -> Array:
-        if not 1 <= n_samples <= len(row):
-            raise InputError(f"length {n_samples} of {len(row)} samples", where=NAME, fix="give 1 to t valid samples")
-        check_samples(row[:n_samples], plugin=NAME)
+    def _row(self, row: Samples) -> Array:
         with torch.inference_mode():
-            return self._embed_one(torch.tensor(row[:n_samples], device=self.device)).cpu().numpy()
+            return self._embed_one(torch.tensor(row, device=self.device)).cpu().numpy()
 
     def _embed_one(self, samples: Tensor) -> Tensor:
         """(t,) -> (dim,), the mean over windows brought to length 1."""
