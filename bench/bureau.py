@@ -67,8 +67,9 @@ class Bureau:
                 self.frozen[key] = self._known(finding) or self._found(finding)
                 self._tell(finding, self.frozen[key])
             except (InputError, NotFound) as error:
-                self.problems[key] = f"{finding.finder}: {error}"
-                self.say(f"cohorts {finding.name} (seed {finding.seed}): none, {error}")
+                told = str(error).removeprefix(f"{finding.finder}: ")
+                self.problems[key] = f"{finding.finder}: {told}"
+                self.say(f"cohorts {finding.name} (seed {finding.seed}): none, {told}")
 
     def cohorts_of(self, finding: Finding, corpus: Corpus, asked: str) -> Mapping[str, str]:
         """The cohort of each speaker of a corpus under a frozen scheme."""
@@ -124,7 +125,8 @@ class Bureau:
         for split, cell in (("discover", finding.discover), ("select", finding.select)):
             heard = self.folder.observations(cell)
             if not heard.is_dir():
-                raise NotFound(f"the reference could not be observed on {split}")
+                why = self.prepared.unheard.get(cell)
+                raise NotFound(f"the reference could not be observed on {split}{f': {why}' if why else ''}")
             table = outcomes.with_outcomes(corpus, outcomes.outcomes(heard, self.normalizer), vectors)
             if not any(table["speaker"].to_pylist()):
                 raise NotFound(f"corpus {corpus.name} names no speakers, and cohorts are made of speakers")

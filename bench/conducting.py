@@ -157,7 +157,9 @@ class Conductor:
         self.say(f"  {row.status}" + (f": {row.reason}" if row.reason else ""))
 
     def _absent(self, cell: Planned) -> Ended | None:
-        """How the making of a cell's model ended, where it ended badly."""
+        """How the making of a cell's model ended, where it ended badly; or that there is nothing to hear."""
+        if cell.cell in self.prepared.unheard:
+            return Ended("unsupported", self.prepared.unheard[cell.cell])
         learned = self.school.ending(cell.train_key)
         if learned is not None and learned.status != "ok":
             return Ended(learned.status, f"training: {learned.reason}", bad_input=learned.bad_input)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from earmark.bench import progress, provenance, registry
@@ -63,11 +63,13 @@ class Prepared:
     """By train key, the checkpoints that cells need."""
     protocol: Protocol = field(default_factory=Protocol)
     """What is found and repaired before the rest is measured."""
+    unheard: Mapping[str, str] = field(default_factory=dict)
+    """Cells that cohorts are found or repairs chosen by, and for which there is no recording: why not."""
 
     @property
     def heard(self) -> Sequence[Planned]:
         """The cells for which audio is heard."""
-        return [cell for cell in self.cells if cell.world is None]
+        return [cell for cell in self.cells if cell.world is None and cell.cell not in self.unheard]
 
     @property
     def plan(self) -> Plan:
@@ -129,6 +131,7 @@ def prepare(request: Request) -> Prepared:
     every = {**names, **{f"{name} ({plugin.kind})": plugin for name, plugin in fairness.items()}}
     known = {**digests.plugins, **{f"{name} (fairness)": text for name, text in digests.fairness.items()}}
     prepared = Prepared(request, suite, cells, corpora, every, known, to_train, protocol)
+    prepared = replace(prepared, unheard=_unheard(prepared))
     _check_corpora(prepared)
     return prepared
 
@@ -204,6 +207,17 @@ def _check_possible(suite: Suite, specs: Mapping[str, ModelSpec], methods: Mappi
 def _load(name: str, request: Request) -> Corpus:
     with progress.shown(f"corpus {name}", quiet=request.quiet) as advance:
         return load_corpus(name, cache=cache_dir(), progress=advance)
+
+
+def _unheard(prepared: Prepared) -> dict[str, str]:
+    """A corpus too small for cohorts is measured all the same, and its cohorts say why there are none."""
+    found = {}
+    for cell in (*prepared.protocol.finding, *prepared.protocol.choosing):
+        try:
+            select_rows(prepared.corpus_of(cell)[1], cell)
+        except InputError as error:
+            found[cell.cell] = str(error)
+    return found
 
 
 def _check_corpora(prepared: Prepared) -> None:

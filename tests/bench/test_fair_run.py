@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -222,6 +223,30 @@ def test_one_cohort_leaves_nothing_to_repair_and_says_so(tmp_path: Path, corpus:
     cell = cell_of(outcome, mitigation="evens")
     assert (cell.status, outcome.exit_code) == ("unsupported", 0)
     assert "found no two cohorts that could be ranked: there is nothing to repair" in (cell.reason or "")
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (lambda row: row | {"speaker": None}, "names no speakers"),
+        (lambda row: row | {"split": "train" if row["split"] == "select" else row["split"]}, "split 'select' is empty"),
+    ],
+)
+def test_a_corpus_without_what_cohorts_need_is_measured_all_the_same(
+    tmp_path: Path, corpus: Path, jobs: list[str], change: Callable[[dict[str, Any]], dict[str, Any]], why: str
+) -> None:
+    folder = tmp_path / "lacking"
+    shutil.copytree(corpus, folder)
+    rows = [change(json.loads(line)) for line in (folder / "manifest.jsonl").read_text(encoding="utf-8").splitlines()]
+    (folder / "manifest.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    outcome = go(tmp_path, folder)
+    assert outcome.exit_code == 0
+    base = cell_of(outcome, split="measure", mitigation=None)
+    rows = [row for row in outcome.folder.read_measurements() if row.cell == base.cell]
+    assert next(row for row in rows if (row.metric, row.cohort) == ("wer", "all")).value is not None
+    assert any(row.scheme == "places" and row.status == "unsupported" and why in (row.reason or "") for row in rows)
+    repaired = cell_of(outcome, mitigation="evens")
+    assert (repaired.status, why in (repaired.reason or "")) == ("unsupported", True)
 
 
 def test_a_value_is_chosen_on_select(tmp_path: Path, corpus: Path, jobs: list[str]) -> None:
