@@ -156,7 +156,10 @@ class ModelInfo:
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
-    """A model plugin. ``entry`` is ``module:callable`` (a :class:`Build`); ``requires`` are distributions."""
+    """A model plugin. ``entry`` is ``module:callable`` (a :class:`Build`); ``requires`` are distributions.
+
+    ``pretrained`` says that it comes with weights of its own and learns nothing here.
+    """
 
     name: str
     task: Task
@@ -165,6 +168,7 @@ class ModelSpec:
     license: str
     source: str
     requires: tuple[str, ...] = ()
+    pretrained: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 Meter = Callable[[Callable[[], Any]], tuple[float, float | None, Any]]
-"""Makes a call: wall seconds until its work was done, seconds that the device was at it (None: no device), result."""
+"""Makes a call: wall seconds until its work was done, seconds that the device itself was at it, result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +45,11 @@ class ChunkEvent:
 
 
 def on_host(call: Callable[[], Any]) -> tuple[float, float | None, Any]:
-    """The meter of calls that are done when they return."""
-    started = time.perf_counter()
+    """The meter of calls that are done when they return; the device is the processor, all threads together."""
+    started, before = time.perf_counter(), time.process_time()
     result = call()
-    return time.perf_counter() - started, None, result
+    device_s = time.process_time() - before
+    return time.perf_counter() - started, device_s, result
 
 
 def replay(due_s: ArrayLike, service_s: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

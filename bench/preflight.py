@@ -21,7 +21,7 @@ from earmark.bench.observe.verification import voice_of
 from earmark.bench.planning import Digests, Planned, Training, digest, merged, plan, plan_digest, trainings
 from earmark.bench.protocol import Planner, Protocol
 from earmark.bench.store import Plan
-from earmark.bench.suite import Suite, read_suite, with_corpus, with_plugins
+from earmark.bench.suite import Suite, read_suite, with_corpus, with_every, with_plugins
 from earmark.bench.worlds.plan import CORPUS, world_cells
 
 MIB = 1024 * 1024
@@ -173,7 +173,7 @@ def _suite(request: Request, specs: Mapping[str, ModelSpec]) -> Suite:
         overrides.append(f"measure.limit={request.limit}")
     if request.real_time:
         overrides.append("pacing=real")
-    suite = read_suite(request.suite, overrides)
+    suite = with_every(read_suite(request.suite, overrides), specs)
     if request.plugins:
         suite = with_plugins(suite, request.plugins, specs)
     return with_corpus(suite, request.corpus) if request.corpus else suite

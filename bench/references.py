@@ -11,6 +11,9 @@ from earmark.bench.registry import unknown
 if TYPE_CHECKING:
     from earmark.bench.suite import Repair, Suite
 
+EVERY = "*"
+"""In a train block: every model that can stand there."""
+
 
 def check_references(suite: Suite, where: str) -> None:
     """InputError where a block names another that there isn't, or says half of what it should."""
@@ -33,7 +36,8 @@ def check_references(suite: Suite, where: str) -> None:
     for cohorts in suite.cohorts:
         _must_be(f"cohorts {cohorts.id!r}: reference", cohorts.reference.train, [b.id for b in suite.train], where)
         trained = next(block for block in suite.train if block.id == cohorts.reference.train)
-        _must_be(f"cohorts {cohorts.id!r}: reference.plugin", cohorts.reference.plugin, trained.plugins, where)
+        if EVERY not in trained.plugins:
+            _must_be(f"cohorts {cohorts.id!r}: reference.plugin", cohorts.reference.plugin, trained.plugins, where)
     for repair in suite.repair:
         _check_repair(suite, repair, where)
 
@@ -43,7 +47,7 @@ def _check_repair(suite: Suite, repair: Repair, where: str) -> None:
     trained = {block.id: block for block in suite.train if block.corpus}
     _must_be(f"{at}: of", repair.of, [*trained], where)
     _must_be(f"{at}: cohorts", repair.cohorts, [block.id for block in suite.cohorts], where)
-    for name in repair.plugins:
+    for name in repair.plugins if EVERY not in trained[repair.of].plugins else ():
         _must_be(f"{at}: plugins", name, trained[repair.of].plugins, where)
     values = repair.options.get(repair.choose) if repair.choose else None
     if repair.choose and (not isinstance(values, list) or len(values) < 2):

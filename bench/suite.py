@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from earmark.bench.api import InputError, ModelSpec
-from earmark.bench.references import check_references
+from earmark.bench.references import EVERY, check_references
 from earmark.bench.registry import unknown
 
 Pacing = Literal["virtual", "real"]
@@ -209,6 +209,26 @@ def parse_suite(data: Mapping[str, Any], where: str) -> Suite:
         raise InputError("\n".join(_explain(error)), where=where) from error
     check_references(suite, where)
     return suite
+
+
+def with_every(suite: Suite, specs: Mapping[str, ModelSpec]) -> Suite:
+    """The suite with names in the place of every ``*``.
+
+    It stands for each model of the block's task that no other block names: those that come trained where the block has
+    no corpus, those that learn where it has one.
+    """
+    named = {name for block in suite.train for name in block.plugins}
+
+    def told(block: Train) -> Train:
+        if EVERY not in block.plugins:
+            return block
+        fitting = [n for n, s in sorted(specs.items()) if s.task == block.task and s.pretrained == (not block.corpus)]
+        plugins = [name for name in block.plugins if name != EVERY]
+        return block.model_copy(update={"plugins": [*plugins, *(name for name in fitting if name not in named)]})
+
+    found = suite.model_copy(update={"train": [told(block) for block in suite.train]})
+    check_references(found, f"suite {suite.name}")
+    return found
 
 
 def with_plugins(suite: Suite, names: Sequence[str], specs: Mapping[str, ModelSpec]) -> Suite:

@@ -131,6 +131,7 @@ _TIMING: tuple[tuple[str, str, Better, str], ...] = (
     ("rtf_streaming", "1", "lower", "processing time over audio, one stream, search included"),
     ("rtf_streaming_max_10s", "1", "lower", "largest rtf_streaming over any window of 10 s of audio"),
     ("rtf_offline", "1", "lower", "processing time over audio, each recording as a whole"),
+    ("rtf_device", "1", "lower", "time that the device itself was at work over audio, other programs' work left out"),
     (
         "streams_realtime",
         "count",
@@ -152,7 +153,7 @@ _DELAYS: tuple[tuple[str, tuple[int, ...], Kind, str], ...] = (
     ("finalize", (50, 90), "timing", "delay from the end of the audio to the last result of the stream"),
     ("endpoint", (50, 90), "timing", "delay from the end of a turn to its end-of-turn token"),
     ("compute_chunk", (50, 95), "timing", "processing time of a chunk"),
-    ("device_chunk", (50, 95), "timing", "time of a chunk between events in the device's own queue"),
+    ("device_chunk", (50, 95), "timing", "time that the device itself spent on a chunk, other work left out"),
 )
 _MEMORY: tuple[tuple[str, str], ...] = (
     ("peak_rss_mib", "largest resident memory of the measuring process"),

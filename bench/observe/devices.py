@@ -1,8 +1,8 @@
 """Clocks and gauges of a device: CUDA works on after a call has returned, and keeps memory and energy of its own.
 
 A chunk's service time is wall time between two synchronizations, so that nothing of the chunk before or after is in it;
-``device_s`` is the time between two events in the device's own queue. The energy is NVML's counter of the whole board
-over the time of streaming, other programs' work and idling between chunks included.
+``device_s`` is the time between two events in the device's own queue (on a processor: processor time). The energy is
+NVML's counter of the whole board over the time of streaming, other programs' work and idling between chunks included.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Scores what a device tells: its own time of a chunk, its memory and energy, how many streams it serves at once.
+"""Scores what a device tells: its own time, its memory and energy, how many streams it serves at once.
 
-A row is there where something was read: a processor has no queue, pool or counter of its own.
+A row is there where something was read: a processor has no pool or energy counter of its own.
 """
 
 from __future__ import annotations
@@ -23,15 +23,23 @@ PEAKS = ("peak_device_allocated_mib", "peak_device_reserved_mib")
 
 
 def score_device_time(sheet: Sheet, folder: Path) -> Iterator[Measurement]:
-    """Rows of the timed chunks' time between events, the median over the passes; nothing where there are none."""
+    """Rows of the device's own time of the timed chunks, the median over the passes; nothing where it was not read."""
     chunks = read_table(folder, "chunks")
     chunks = chunks.filter(pc.and_(chunks["timed"], pc.is_valid(chunks["device_s"])))
     passes: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for row in chunks.select(["utterance_id", "chunk", "device_s"]).to_pylist():
-        passes[row["utterance_id"]][row["chunk"]].append(1000 * row["device_s"])
-    by_recording = [[median(found) for found in passes[name].values()] for name in sorted(passes)]
-    if by_recording:
-        yield from percentile_rows(sheet, "device_chunk", (50, 95), by_recording, n_unit="chunks")
+    audio_s: dict[str, float] = {}
+    for row in chunks.select(["utterance_id", "chunk", "device_s", "due_s"]).to_pylist():
+        passes[row["utterance_id"]][row["chunk"]].append(row["device_s"])
+        audio_s[row["utterance_id"]] = max(row["due_s"], audio_s.get(row["utterance_id"], 0.0))
+    if not passes:
+        return
+    typical = {name: [median(found) for found in passes[name].values()] for name in sorted(passes)}
+    spent, audio = sum(map(sum, typical.values())), sum(audio_s.values())
+    sizes: dict[str, Any] = {"numerator": spent, "denominator": audio, "n": len(typical), "n_unit": "streams"}
+    if audio:
+        yield sheet.row("rtf_device", spent / audio, **sizes)
+    in_ms = [[1000 * seconds for seconds in found] for found in typical.values()]
+    yield from percentile_rows(sheet, "device_chunk", (50, 95), in_ms, n_unit="chunks")
 
 
 def score_streams(sheet: Sheet, folder: Path) -> Iterator[Measurement]:

@@ -9,4 +9,5 @@ SPEC = ModelSpec(
     presets=("default",),
     license="Apache-2.0",
     source="earmark; long-term average spectra: Furui, Itakura and Saito 1972",
+    pretrained=True,
 )

@@ -10,4 +10,5 @@ SPEC = ModelSpec(
     license="BSD-2-Clause",
     source="https://github.com/cmusphinx/pocketsphinx",
     requires=("pocketsphinx",),
+    pretrained=True,
 )

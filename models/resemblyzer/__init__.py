@@ -10,4 +10,5 @@ SPEC = ModelSpec(
     license="Apache-2.0",
     source="https://github.com/resemble-ai/Resemblyzer",
     requires=("Resemblyzer",),
+    pretrained=True,
 )

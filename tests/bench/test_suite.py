@@ -10,7 +10,7 @@ import pytest
 
 from earmark.bench.api import InputError, ModelSpec
 from earmark.bench.planning import Digests, Planned, plan, plan_digest, trainings
-from earmark.bench.suite import Suite, available, parse_suite, read_suite, with_corpus, with_plugins
+from earmark.bench.suite import Suite, available, parse_suite, read_suite, with_corpus, with_every, with_plugins
 
 SPECS = {
     "asr": ModelSpec("asr", "recognition", "m:build", ("tiny", "paper"), "MIT", "nowhere"),
@@ -134,6 +134,33 @@ def test_a_named_model_keeps_to_the_blocks_that_name_it() -> None:
     assert [block.id for block in with_plugins(suite, ["other"], SPECS).train] == ["foreign"]
     specs = {**SPECS, "new": ModelSpec("new", "recognition", "m:build", ("tiny",), "MIT", "nowhere")}
     assert [(block.id, block.plugins) for block in with_plugins(suite, ["new"], specs).train] == [("learned", ["new"])]
+
+
+def test_a_star_stands_for_every_model_that_fits_and_is_named_nowhere_else() -> None:
+    learns, comes = {"corpus": "c", "steps": 2, "task": "recognition"}, {"task": "recognition"}
+    specs = SPECS | {n: ModelSpec(n, "recognition", "m:b", ("d",), "l", "s", pretrained=True) for n in ("kit", "old")}
+    blocks = [
+        {"id": "own", "plugins": ["other"], **learns},
+        {"id": "rest", "plugins": ["*"], **learns},
+        {"id": "foreign", "plugins": ["kit", "*"], **comes},
+    ]
+    suite = parse_suite(data(train=blocks, measure=[{"of": ["own", "rest", "foreign"], "corpus": ["c"]}]), "unit")
+    told = {block.id: block.plugins for block in with_every(suite, specs).train}
+    assert told == {"own": ["other"], "rest": ["asr"], "foreign": ["kit", "old"]}
+
+
+def test_a_reference_must_be_among_the_models_that_a_star_stands_for() -> None:
+    train = {"id": "rest", "task": "recognition", "plugins": ["*"], "corpus": "c", "steps": 2}
+    cohorts = {"id": "found", "finder": "f", "reference": {"train": "rest", "plugin": "asrr"}}
+    suite = parse_suite(data(train=[train], cohorts=[cohorts], measure=[{"of": ["rest"], "corpus": ["c"]}]), "unit")
+    with pytest.raises(InputError, match=r"'asrr'.*did you mean asr"):
+        with_every(suite, SPECS)
+
+
+def test_a_block_may_take_only_some_of_the_seeds() -> None:
+    measure = [{"of": ["words"], "corpus": ["c"]}, {"of": ["words"], "corpus": ["d"], "seeds": [1]}]
+    cells = planned(parse_suite(data(seeds=[0, 1, 2], measure=measure), "unit"))
+    assert [(cell.corpus, cell.seed) for cell in cells] == [("c", 0), ("c", 1), ("c", 2), ("d", 1)]
 
 
 def test_checkpoints_are_planned_once_for_all_that_is_measured_with_them() -> None:

@@ -18,10 +18,20 @@ def facts(folder: Path) -> dict[str, dict[str, Any]]:
     return {row["name"]: row for row in read_table(folder, "facts").to_pylist()}
 
 
-def test_the_host_s_meter_times_the_call_and_knows_no_device() -> None:
-    service_s, device_s, result = meter_of("cpu")(lambda: time.sleep(0.01) or 7)
-    assert 0.01 <= service_s < 1
-    assert (device_s, result) == (None, 7)
+def test_the_host_s_meter_tells_waiting_from_working() -> None:
+    service_s, device_s, result = meter_of("cpu")(lambda: time.sleep(0.05) or 7)
+    assert service_s >= 0.05
+    assert device_s is not None
+    assert device_s < 0.5 * service_s
+    assert result == 7
+    service_s, device_s, _ = meter_of("cpu")(work_for_50_ms)
+    assert device_s == pytest.approx(0.05, abs=0.02)
+
+
+def work_for_50_ms() -> None:
+    end = time.process_time() + 0.05
+    while time.process_time() < end:
+        pass
 
 
 def test_a_processor_has_no_gauge_of_its_own(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ SHEET = Sheet(runs.cell_row("c", device="cuda"), "basic-1")
 
 def chunk(number: int, pass_: int, device_s: float | None, *, timed: bool = True) -> dict[str, object]:
     return {
-        "utterance_id": "u", "pass": pass_, "chunk": number, "n_samples": 1, "due_s": 0.0, "start_s": 0.0,
+        "utterance_id": "u", "pass": pass_, "chunk": number, "n_samples": 1, "due_s": 0.1, "start_s": 0.0,
         "service_s": 1.0, "timed": timed, "device_s": device_s,
     }  # fmt: skip
 
@@ -33,9 +33,10 @@ def test_a_chunk_counts_by_its_median_over_the_passes(tmp_path: Path) -> None:
     assert found["device_chunk_p50"].value == pytest.approx(4.0)
     assert found["device_chunk_p95"].value == pytest.approx(5.8)
     assert found["device_chunk_p50"].n == 3
+    assert found["rtf_device"].value == pytest.approx(0.012 / 0.1)
 
 
-def test_a_processor_has_no_rows(tmp_path: Path) -> None:
+def test_what_was_not_read_has_no_rows(tmp_path: Path) -> None:
     with Writer(tmp_path, "c") as writer:
         writer.add("chunks", **chunk(0, 0, None))
         writer.add("facts", utterance_id="", name="peak_rss_mib", value=5.0)
