@@ -28,7 +28,7 @@ from earmark.bench.corpora.conversations.rules import Rules
 from earmark.bench.corpora.files import Report, fingerprint
 from earmark.bench.corpora.load import load_corpus
 from earmark.bench.corpora.naming import CorpusName
-from earmark.bench.corpora.schema import canonical, complete, select_split, speakers_of, to_dataset
+from earmark.bench.corpora.schema import canonical, complete, metadata, select_split, speakers_of, to_dataset
 from earmark.bench.corpora.silence import spoken
 from earmark.bench.disk import sha256_of, whole_folder
 
@@ -48,7 +48,7 @@ def load(
         InputError: an unknown setting, or a source without speakers, or whose speakers can't converse by these rules.
     """
     rules = Rules.read(settings or {})
-    talkers = load_corpus(source or DEFAULT_SOURCE, cache=cache, progress=progress)
+    talkers = _only(load_corpus(source or DEFAULT_SOURCE, cache=cache, progress=progress), rules.only)
     digest = _digest(rules, talkers)
     folder = cache / "conversations" / digest
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -89,6 +89,19 @@ def usable(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
         what = "no recording has a named speaker and a text"
         raise InputError(what, where="conversations", fix="make them from a corpus of single talkers")
     return sorted(kept, key=lambda row: str(row["id"]))
+
+
+def _only(talkers: Corpus, wanted: str) -> Corpus:
+    """The recordings that have the metadata ``column:value``; all where nothing is wanted."""
+    if not wanted:
+        return talkers
+    name, _, value = wanted.partition(":")
+    kept = [place for place, row in enumerate(talkers.rows) if metadata(row).get(name) == value]
+    if not kept:
+        columns = sorted({key for row in talkers.rows for key in metadata(row)})
+        what = f"no recording of {talkers.name} has {name!r} = {value!r}"
+        raise InputError(what, where="conversations", fix=f"write only=column:value; it has {', '.join(columns)}")
+    return replace(talkers, rows=talkers.rows.select(kept))
 
 
 def _make(talkers: Corpus, rules: Rules, folder: Path, progress: Report) -> None:

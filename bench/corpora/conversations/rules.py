@@ -22,7 +22,8 @@ class Rules:
 
     ``max_turns``: so many at most, any number from 1 being equally likely. ``rooms``: share of conversations that are
     held in a room. ``silence_s``: what is left of the silence around the source's speech. ``limit_s``: what would be
-    longer is drawn again. ``dev`` to ``measure``: how many are made of each split's speakers.
+    longer is drawn again. ``only``: ``column:value``, of the source those recordings alone that have this metadata.
+    ``dev`` to ``measure``: how many are made of each split's speakers.
     """
 
     style: Style = "published"
@@ -30,6 +31,7 @@ class Rules:
     rooms: float = 1.0
     silence_s: float = 0.05
     limit_s: float = 30.0
+    only: str = ""
     seed: int = 0
     dev: int = 100
     discover: int = 0
