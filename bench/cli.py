@@ -187,7 +187,9 @@ def export(
     out: Annotated[Path, typer.Option("--out", "-o", help="File (csv, parquet) or folder (field formats).")] = Path(
         "export.csv"
     ),
-    format_: Annotated[str, typer.Option("--format", help="csv, parquet, ctm, stm, trn or trials.")] = "csv",
+    format_: Annotated[
+        str, typer.Option("--format", help="csv, parquet, ctm, stm, trn, rttm, seglst or trials.")
+    ] = "csv",
     results: Results = DEFAULT_RESULTS,
 ) -> None:
     """Results as one flat table, or in the formats of other tools."""

@@ -2,7 +2,8 @@
 
 * ``csv``, ``parquet``: the rows of ``flat`` (see ``query.py``), one a measurement with all columns of its cell.
 * ``ctm`` ``recording channel begin duration word``: hypothesis, and reference where word times are known.
-* ``stm`` ``recording channel speaker begin end words``: reference.
+* ``stm`` ``recording channel speaker begin end words``: reference; of conversations the hypothesis as well.
+* ``rttm``, ``seglst``: turns of conversations, see ``segments.py``.
 * ``trn`` ``words (speaker-recording)``: reference and hypothesis. With STM and CTM, what NIST's sclite reads.
 * ``trials``: ``1|0 enroll test`` as VoxCeleb lists them, and ``score enroll test``.
 
@@ -19,10 +20,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from earmark.bench import query
+from earmark.bench import query, segments
+from earmark.bench.api import InputError
 from earmark.bench.metrics.normalize import normalize
 from earmark.bench.mistakes import cells_with
 from earmark.bench.registry import unknown
+from earmark.bench.segments import field_name
 from earmark.bench.store import RunFolder, write_lines
 from earmark.bench.tables import read_table
 
@@ -31,8 +34,11 @@ Timed = tuple[str, float, float]
 """A word with its begin and end in seconds."""
 Normalize = Callable[[str], str]
 TABLES = ("csv", "parquet")
-FIELD = {"ctm": "recognition", "stm": "recognition", "trn": "recognition", "trials": "verification"}
-"""Field formats and the task whose observations they are made of."""
+FIELD: Mapping[str, tuple[str, ...]] = {
+    "ctm": ("recognition",), "stm": ("recognition", "conversation"), "trn": ("recognition",),
+    "rttm": ("recognition", "conversation"), "seglst": ("recognition", "conversation"), "trials": ("verification",),
+}  # fmt: skip
+"""Field formats and the tasks whose observations they are made of."""
 _CHANNEL = "1"
 
 
@@ -73,13 +79,27 @@ def _write_flat(results: Path, folders: list[RunFolder] | None, path: Path, form
 
 
 def _write_field(folder: RunFolder, out: Path, format_: str) -> Iterator[Path]:
-    name = folder.read_run().normalizer
-    for cell in cells_with(folder, None, (FIELD[format_],)):
-        observations = folder.observations(cell.cell)
-        for suffix, lines in _FORMATS[format_](observations, lambda text: normalize(text, name)).items():
+    name, written = folder.read_run().normalizer, 0
+    for cell in cells_with(folder, None, FIELD[format_]):
+        for suffix, lines in _files(folder.observations(cell.cell), format_, name).items():
             path = out / f"{quote(cell.plugin, safe='')}-{quote(cell.cell, safe='')}.{suffix}"
             write_lines(path, lines)
+            written += 1
             yield path
+    if not written:
+        raise InputError(f"no cell of it names turns, of which {format_} is made", where=str(folder.path), fix=_OTHERS)
+
+
+_OTHERS = "export a run of conversations, or another format"
+
+
+def _files(observations: Path, format_: str, normalizer: str) -> dict[str, list[str]]:
+    """Lines of a cell's files, by the ending of their name."""
+    if format_ in segments.FORMATS:
+        found = segments.files(observations, format_, normalizer)
+        if found or format_ not in _FORMATS:
+            return found
+    return _FORMATS[format_](observations, lambda text: normalize(text, normalizer))
 
 
 # --- formats: pure functions from rows to lines -------------------------------------------------------------------
@@ -88,13 +108,13 @@ def _write_field(folder: RunFolder, out: Path, format_: str) -> Iterator[Path]:
 def trn(utterances: Iterable[Row], column: str, words: Normalize) -> Iterator[str]:
     """Transcripts; ``column`` is ``reference`` or ``hypothesis_raw``."""
     for row in utterances:
-        yield f"{words(row[column])} ({_name(row['speaker'])}-{_name(row['utterance_id'])})".lstrip()
+        yield f"{words(row[column])} ({field_name(row['speaker'])}-{field_name(row['utterance_id'])})".lstrip()
 
 
 def stm(utterances: Iterable[Row], words: Normalize) -> Iterator[str]:
     """Reference transcripts with their place: the whole recording. Sorted by recording."""
     for row in sorted(utterances, key=lambda row: row["utterance_id"]):
-        place = f"{_name(row['utterance_id'])} {_CHANNEL} {_name(row['speaker'])} 0.000 {row['audio_s']:.3f}"
+        place = f"{field_name(row['utterance_id'])} {_CHANNEL} {field_name(row['speaker'])} 0.000 {row['audio_s']:.3f}"
         yield f"{place} {words(row['reference'])}".rstrip()
 
 
@@ -102,19 +122,19 @@ def ctm(timed: Mapping[str, Sequence[Timed]]) -> Iterator[str]:
     """Words with begin and end in seconds, by recording."""
     for recording, words in sorted(timed.items()):
         for word, start_s, end_s in words:
-            yield f"{_name(recording)} {_CHANNEL} {start_s:.3f} {max(0.0, end_s - start_s):.3f} {word}"
+            yield f"{field_name(recording)} {_CHANNEL} {start_s:.3f} {max(0.0, end_s - start_s):.3f} {word}"
 
 
 def trial_list(trials: Iterable[Row]) -> Iterator[str]:
     """``1 enroll test`` for a target trial, ``0 enroll test`` for another."""
     for row in trials:
-        yield f"{int(row['target'])} {_name(row['enroll_id'])} {_name(row['test_id'])}"
+        yield f"{int(row['target'])} {field_name(row['enroll_id'])} {field_name(row['test_id'])}"
 
 
 def trial_scores(trials: Iterable[Row]) -> Iterator[str]:
     """``score enroll test``, 12 significant digits."""
     for row in trials:
-        yield f"{row['score']:.12g} {_name(row['enroll_id'])} {_name(row['test_id'])}"
+        yield f"{row['score']:.12g} {field_name(row['enroll_id'])} {field_name(row['test_id'])}"
 
 
 def heard_words(
@@ -156,12 +176,6 @@ def _spread(ends: Sequence[tuple[str, float]]) -> list[Timed]:
 def _in_equal_parts(words: Sequence[str], start_s: float, end_s: float) -> list[Timed]:
     step = (end_s - start_s) / max(1, len(words))
     return [(word, start_s + n * step, start_s + (n + 1) * step) for n, word in enumerate(words)]
-
-
-def _name(text: str | None) -> str:
-    """A name without blanks, control characters or parentheses; ``unknown`` where there is none."""
-    kept = "".join(c if c.isprintable() and c not in " ()%;" else quote(c, safe="") for c in text or "")
-    return kept or "unknown"
 
 
 # --- formats: from observations -----------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ ADJUSTED = "gap_ratio_adjusted"
 COST = {
     "recognition": ("upl_final_p50", "rtf_streaming"),
     "verification": ("rtf_offline",),
-    "conversation": ("rtf_streaming",),
+    "conversation": ("endpoint_p50", "rtf_streaming"),
     "finding": (),
 }
 """By task, what the error rate is plotted against: the first of these that was measured."""
@@ -63,8 +63,8 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
     ),
     "conversation": (
         Column("ORC-WER", "orc_wer"), Column("cpWER", "cp_wer"), Column("turn count right", "turn_count_accuracy"),
-        Column("UPL p50", "upl_final_p50"), Column("UPL p90", "upl_final_p90"),
-        Column("end of turn p50", "endpoint_p50"),
+        Column("over 2 turns", "turn_count_accuracy_over_2"), Column("end of turn p50", "endpoint_p50"),
+        Column("end of turn p90", "endpoint_p90"), Column("cut early", "early_cut_rate"),
         Column("RTF", "rtf_streaming"), Column("compute", "macs_per_audio_second"), Column("memory", "peak_rss_mib"),
     ),
     "verification": (

@@ -1,60 +1,77 @@
-"""Conversations of three turns on two channels, made by hand, and untrained models of two channels that talk."""
+"""Observations of two small conversations, from which every score can be worked out by hand.
+
+``both`` has three turns (A, B, A; 7 words) that overlap; everything is said right, the third turn on the other channel,
+and every turn but the last is closed. ``one`` has one turn of two words, of which one is lost. Chunks last 0.5 s.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from torch import nn
+from earmark.bench.tables import Writer
 
-from earmark.bench.api import Example, Turn, Word
-from earmark.models._blocks.multitalker import MultiTalkerTransducer
-
-RATE_HZ = 16_000
-
-
-def words(text: str, start_s: float, end_s: float) -> tuple[Word, ...]:
-    said, share = text.split(), (end_s - start_s) / max(1, len(text.split()))
-    return tuple(Word(w, start_s + k * share, start_s + (k + 1) * share) for k, w in enumerate(said))
-
-
-def turn(text: str, start_s: float, end_s: float, channel: int | None, *, timed: bool = True) -> Turn:
-    said = words(text, start_s, end_s) if timed else ()
-    return Turn(text, start_s, end_s, f"s{start_s}", said, channel)
-
-
-def sound(seconds: float, seed: int = 0) -> np.ndarray:
-    t = np.arange(round(seconds * RATE_HZ)) / RATE_HZ
-    hum = np.sin(2 * np.pi * (300 + 200 * np.sin(7 * t)) * t) * np.sin(2 * t) ** 2
-    return (0.2 * hum + 0.02 * np.random.default_rng(seed).standard_normal(len(t))).astype(np.float32)
+CHUNK_S = 0.5
+SERVICE_S = 0.1
+SPOKEN: Mapping[str, Sequence[tuple[str, int, float, float, str]]] = {
+    "both": (("A", 0, 0.1, 2.0, "A b, c!"), ("B", 1, 1.0, 3.0, "d e"), ("A", 1, 4.0, 5.0, "f g")),
+    "one": (("A", 0, 0.0, 1.0, "h i"),),
+}
+SAID: Mapping[str, Sequence[tuple[int, int, str]]] = {
+    "both": (
+        (0, 0, " a"), (2, 1, "<"), (2, 0, " b"), (2, 1, " d"), (3, 0, " c"), (4, 0, ">"), (5, 1, " e"), (5, 1, ">"),
+        (8, 1, "<"), (8, 1, " f"), (9, 1, " g"),
+    ),
+    "one": ((1, 0, " h"),),
+}  # fmt: skip
+"""Chunk, channel and text of the final tokens; ``<`` and ``>`` are turn tokens."""
+_KINDS = {"<": "start_of_turn", ">": "end_of_turn"}
 
 
-def talk(*, seed: int = 0, timed: bool = True) -> Example:
-    """The second turn overlaps the first, the third follows the second on its channel, and ends last."""
-    turns = (
-        turn("a b", 0.0, 0.6, 0, timed=timed),
-        turn("b", 0.42, 0.9, 1, timed=timed),
-        turn("a a", 0.96, 1.2, 1, timed=timed),
-    )
-    return Example(f"talk{seed}", sound(1.2, seed), turns)
+def write_talks(folder: Path, cell: str = "good") -> Path:
+    """The observations of a cell in ``folder``."""
+    with Writer(folder, cell) as writer:
+        for name, turns in SPOKEN.items():
+            text = " ".join(turn[-1] for turn in turns)
+            row: dict[str, Any] = {"reference": text, "hypothesis_raw": _text(name), "audio_s": _length_s(name)}
+            writer.add("utterances", utterance_id=name, split="measure", outcome="ok", metadata="{}", **row)
+            for number, (speaker, channel, start_s, end_s, words) in enumerate(turns):
+                where = {"turn": number, "speaker": speaker, "channel": channel}
+                writer.add("reference_turns", utterance_id=name, **where, start_s=start_s, end_s=end_s, text=words)
+            _write_stream(writer, name)
+    return folder
 
 
-def alone(*, seed: int = 0) -> Example:
-    return Example(f"alone{seed}", sound(0.8, seed), (turn("b a", 0.0, 0.8, 0),))
+def _write_stream(writer: Writer, name: str) -> None:
+    n_chunks = round(_length_s(name) / CHUNK_S)
+    for chunk in range(n_chunks + 1):
+        due_s = min(chunk + 1, n_chunks) * CHUNK_S
+        times = {
+            "due_s": due_s,
+            "start_s": due_s,
+            "service_s": SERVICE_S,
+            "n_samples": 0 if chunk == n_chunks else 8000,
+        }
+        writer.add("chunks", utterance_id=name, **{"pass": 0}, chunk=chunk, timed=name == "both", **times)
+    for index, (chunk, channel, text) in enumerate(SAID[name]):
+        token = {"kind": _KINDS.get(text, "text"), "text": "" if text in _KINDS else text, "channel": channel}
+        emitted_s = (chunk + 1) * CHUNK_S + SERVICE_S
+        writer.add(
+            "tokens",
+            utterance_id=name,
+            **{"pass": 0},
+            index=index,
+            final=True,
+            chunk=chunk,
+            emitted_s=emitted_s,
+            **token,
+        )
 
 
-def talkative(model: MultiTalkerTransducer, blank: float = 0.0) -> MultiTalkerTransducer:
-    """The model with strong opinions, as if it had heard something; ``blank`` is added to the blank's score."""
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for layer in (model.joint.output, model.encoder.output, model.predictor.output):
-            for weight in layer.parameters():
-                nn.init.normal_(weight, generator=generator)
-        model.joint.output.bias[0] += blank
-        model.front.train()(torch.from_numpy(sound(1.0))[None], torch.tensor([RATE_HZ]))
-    return model.eval()
+def _length_s(name: str) -> float:
+    return SPOKEN[name][-1][3]
 
 
-def plain(tokens: Any) -> list[tuple[str, int, str]]:
-    return [(token.text, token.channel, token.kind) for token in tokens]
+def _text(name: str) -> str:
+    return "".join(text for _, _, text in SAID[name] if text not in _KINDS).strip()

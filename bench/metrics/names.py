@@ -50,6 +50,11 @@ _QUALITY: tuple[tuple[str, str, Better, str], ...] = (
     ("turn_count_accuracy", "1", "higher", "share of recordings whose number of turns is right"),
     ("turn_count_accuracy_over_2", "1", "higher", "the same of recordings with more than two turns"),
     ("turn_count_error", "turns", "none", "turns said minus turns spoken, mean over recordings"),
+    ("turn_f1", "1", "higher", "turns matched one to one by their starts, twice, over turns spoken and turns said"),
+    ("turn_miss_rate", "1", "lower", "spoken turns that were said as no turn, over turns spoken"),
+    ("turn_spurious_rate", "1", "lower", "turns said that are no spoken one, over turns spoken"),
+    ("early_cut_rate", "1", "lower", "end-of-turn tokens before the turn had ended, over those of turns but the last"),
+    ("endpoint_miss_rate", "1", "lower", "turns without an end-of-turn token, over turns found but the last"),
     ("partial_revisions_per_word", "1", "lower", "words shown and later changed or withdrawn, per reference word"),
     ("eer", "1", "lower", "equal error rate, interpolated at the first threshold where misses overtake false accepts"),
     ("eer_hull", "1", "lower", "equal error rate of the convex hull of the ROC"),
@@ -152,6 +157,11 @@ _DELAYS: tuple[tuple[str, tuple[int, ...], Kind, str], ...] = (
     ("first_token", (50, 90), "timing", "delay from the start of speech to the first text of the stream"),
     ("finalize", (50, 90), "timing", "delay from the end of the audio to the last result of the stream"),
     ("endpoint", (50, 90), "timing", "delay from the end of a turn to its end-of-turn token"),
+    ("startpoint", (50, 90), "timing", "delay from the start of a turn to its start-of-turn token"),
+    ("endpoint_emission", (50, 90), "quality", "audio heard past the end of a turn with its end-of-turn token"),
+    ("last_word_emission", (50, 90), "quality", "audio heard past the end of a turn with its last text"),
+    ("startpoint_emission", (50, 90), "quality", "audio heard past the start of a turn with its start-of-turn token"),
+    ("first_word_emission", (50, 90), "quality", "audio heard past the start of a turn with its first text"),
     ("compute_chunk", (50, 95), "timing", "processing time of a chunk"),
     ("device_chunk", (50, 95), "timing", "time that the device itself spent on a chunk, other work left out"),
 )
@@ -176,6 +186,8 @@ _AT_THRESHOLD: tuple[tuple[str, Better, str], ...] = (
     ("fmr_ratio", "lower", "largest FMR of a cohort over the smallest"),
 )
 
+_AVERAGED = ("endpoint_emission", "last_word_emission", "startpoint_emission", "first_word_emission")
+
 
 def _rows() -> Iterator[MetricName]:
     for name, unit, better, text in (*_QUALITY, *_COHORTS, *_FINDERS):
@@ -186,6 +198,8 @@ def _rows() -> Iterator[MetricName]:
     for stem, percentiles, kind, text in _DELAYS:
         for q in percentiles:
             yield MetricName(f"{stem}_p{q}", "ms", "lower", kind, f"percentile {q}: {text}")
+        if stem in _AVERAGED:
+            yield MetricName(f"{stem}_mean", "ms", "lower", kind, f"mean: {text}")
     for name, unit, better, text in _TIMING:
         yield MetricName(name, unit, better, "timing", text)
     for name, unit, better, text in (*_COMPUTE, _GATES):

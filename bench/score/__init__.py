@@ -15,13 +15,13 @@ from earmark.bench.planning import Planned
 from earmark.bench.rows import Cell, Measurement
 from earmark.bench.score.changes import score_changes
 from earmark.bench.score.compute import score_compute
-from earmark.bench.score.conversation import Talks, score_talks
-from earmark.bench.score.delays import score_delays, score_stream
+from earmark.bench.score.conversation import Talks, said_turns, score_talks
+from earmark.bench.score.delays import score_delays, score_stream, walls
 from earmark.bench.score.devices import score_device_time, score_gauges, score_streams
 from earmark.bench.score.measure import Sheet
 from earmark.bench.score.schemes import resolve
 from earmark.bench.score.slices import score_slices
-from earmark.bench.score.turns import score_turns
+from earmark.bench.score.turns import score_turn_delays, score_turns
 from earmark.bench.score.voices import score_embedding_time, score_voices
 from earmark.bench.score.words import Texts, score_offline, score_words
 from earmark.bench.score.worlds import score_worlds
@@ -117,6 +117,7 @@ def _conversation(sheet: Sheet, planned: Planned, folder: Path) -> Iterator[Meas
         yield from score_turns(sheet, talks)
     if "latency" in planned.metrics:
         yield from score_stream(sheet, folder)
+        yield from score_turn_delays(sheet, talks, said_turns(folder, sheet.normalizer, walls(sheet, folder)))
         yield from score_device_time(sheet, folder)
         yield from score_streams(sheet, folder)
     if "compute" in planned.metrics:

@@ -9,35 +9,39 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from earmark.bench.api import Unsupported
 from earmark.bench.corpora.conversations.plan import overlap_ratio
 from earmark.bench.metrics import conversation as metrics
 from earmark.bench.metrics.normalize import normalize
-from earmark.bench.metrics.statistics import Interval, per_speaker, speaker_bootstrap
+from earmark.bench.metrics.resampling import percentile_interval, replicate_rates, undefined_interval
+from earmark.bench.metrics.statistics import Interval, speaker_bootstrap
 from earmark.bench.metrics.words import WordErrors
 from earmark.bench.rows import Measurement
 from earmark.bench.score.measure import Sheet
 from earmark.bench.tables import read_table
 
+N_REPLICATES, LEVEL = 1000, 0.95
 OVERLAP, TURNS = "overlap", "turns"
 """Schemes by which conversations are told apart: their overlap condition, and how many turns they have."""
 CONDITION = "overlap_condition"
 """The column of the metadata that names a conversation's overlap condition."""
-_RATES = (
-    ("orc_wer", metrics.orc),
-    ("tcorc_wer", metrics.time_constrained_orc),
-    ("di_cp_wer", metrics.diarization_invariant),
-    ("cp_wer", metrics.concatenated),
+_RATES: tuple[tuple[str, Callable[[Talks], metrics.Matched]], ...] = (
+    ("orc_wer", lambda talks: talks.best),
+    ("tcorc_wer", lambda talks: metrics.time_constrained_orc(talks.wordy)),
+    ("di_cp_wer", lambda talks: metrics.diarization_invariant(talks.wordy)),
+    ("cp_wer", lambda talks: metrics.concatenated(talks.wordy)),
 )
 _NEED_SPEAKERS = ("di_cp_wer", "cp_wer")
 _BINS = ((0.0, "none"), (0.1, "up to 10 %"), (0.2, "10 to 20 %"), (0.3, "20 to 30 %"), (0.4, "30 to 40 %"))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Talks:
     """A cell's conversations, texts normalized: those with words, and in which slice each one is, by scheme."""
 
@@ -48,7 +52,7 @@ class Talks:
     def read(cls, folder: Path, normalizer: str) -> Talks:
         """The conversations of a cell's observations; none where no row named turns."""
         spoken = _spoken(folder, normalizer)
-        said = _said(folder, normalizer)
+        said = said_turns(folder, normalizer, _fed(folder))
         named = {row["utterance_id"]: json.loads(row["metadata"] or "{}") for row in _utterances(folder)}
         recordings = [metrics.Recording(name, spoken[name], said[name]) for name in sorted(spoken)]
         overlap = {r.name: str(named[r.name].get(CONDITION) or _overlap(r)) for r in recordings}
@@ -60,17 +64,21 @@ class Talks:
         """Those whose every turn has its words in the reference."""
         return [r for r in self.recordings if all(turn.text for turn in r.spoken)]
 
+    @cached_property
+    def best(self) -> metrics.Matched:
+        """The errors of :attr:`wordy` under ORC, which several scores rest on."""
+        return metrics.orc(self.wordy)
+
 
 def score_talks(sheet: Sheet, talks: Talks) -> Iterator[Measurement]:
     """Rows of a cell's word error rates; those under ORC also by slice."""
-    wordy = talks.wordy
     for name, match in _RATES:
-        lacking = _lacking(name, wordy)
+        lacking = _lacking(name, talks.wordy)
         if lacking:
             yield sheet.missing(name, "unsupported", lacking)
             continue
         try:
-            found = match(wordy)
+            found = match(talks)
         except Unsupported as error:
             yield sheet.missing(name, "unsupported", str(error))
             continue
@@ -92,11 +100,26 @@ def by_slice(talks: Talks, found: Mapping[str, Any], row: Callable[..., Measurem
 
 
 def over_conversations(
-    sheet: Sheet, name: str, amounts: Mapping[str, float], units: Mapping[str, float], **where: str
+    sheet: Sheet,
+    name: str,
+    amounts: Mapping[str, float],
+    units: Mapping[str, float],
+    where: Mapping[str, str],
+    *,
+    counted: bool = False,
 ) -> Interval:
-    """The interval of the sum of amounts over the sum of units, by resampling conversations."""
-    sums = per_speaker([*amounts], [*amounts.values()], [units[key] for key in amounts])
-    interval = speaker_bootstrap(sums.errors, sums.units, seed=sheet.seed(name, *where.values()))
+    """The interval of the sum of amounts over the sum of units, by resampling conversations.
+
+    Errors that are ``counted`` have the interval of error rates; shares and means, which may be negative, percentiles.
+    """
+    sums, seed = [amounts[key] for key in units], sheet.seed(name, *where.values())
+    if counted:
+        interval = speaker_bootstrap(sums, [*units.values()], seed=seed)
+    elif len(units) < 2:
+        interval = undefined_interval(LEVEL)
+    else:
+        drawn = replicate_rates(sums, [*units.values()], N_REPLICATES, np.random.default_rng(seed))
+        interval = percentile_interval(drawn.rates, LEVEL)
     return replace(interval, method=f"{interval.method} over conversations")
 
 
@@ -111,9 +134,8 @@ def _rate(
     if total.rate is None:
         return sheet.missing(name, "insufficient", "the references hold no words", **fields)
     amounts = {key: float(e.errors) for key, e in errors.items()}
-    interval = over_conversations(
-        sheet, name, amounts, {k: float(e.reference_words) for k, e in errors.items()}, **where
-    )
+    units = {key: float(e.reference_words) for key, e in errors.items()}
+    interval = over_conversations(sheet, name, amounts, units, where, counted=True)
     return sheet.row(name, total.rate, interval=interval, **fields)
 
 
@@ -158,17 +180,23 @@ def _spoken(folder: Path, normalizer: str) -> dict[str, list[metrics.SpokenTurn]
     return found
 
 
-def _said(folder: Path, normalizer: str) -> dict[str, list[metrics.SaidTurn]]:
-    """The turns of the first pass, timed by the audio that had been fed when their tokens were final."""
-    chunks = read_table(folder, "chunks").select(["utterance_id", "pass", "chunk", "due_s"]).to_pylist()
-    due_s = {(row["utterance_id"], row["chunk"]): row["due_s"] for row in chunks if row["pass"] == 0}
+def said_turns(
+    folder: Path, normalizer: str, clock_s: Mapping[tuple[str, int], float]
+) -> dict[str, list[metrics.SaidTurn]]:
+    """The turns of the first pass by recording, with words; ``clock_s`` is the time of a recording's chunk."""
     marks: dict[str, list[metrics.Mark]] = defaultdict(list)
     for row in sorted(read_table(folder, "tokens").to_pylist(), key=lambda row: row["index"]):
-        if row["final"] and row["pass"] == 0:
-            at_s = due_s.get((row["utterance_id"], row["chunk"]), 0.0)
+        at_s = clock_s.get((row["utterance_id"], row["chunk"]))
+        if row["final"] and row["pass"] == 0 and at_s is not None:
             marks[row["utterance_id"]].append(metrics.Mark(row["channel"], row["kind"], row["text"], at_s))
     found: dict[str, list[metrics.SaidTurn]] = defaultdict(list)
     for name, heard in marks.items():
         turns = [replace(turn, text=normalize(turn.text, normalizer)) for turn in metrics.read_turns(heard)]
         found[name] = [turn for turn in turns if turn.text]
     return found
+
+
+def _fed(folder: Path) -> dict[tuple[str, int], float]:
+    """Of each chunk of the first pass, how much audio had been fed with it."""
+    chunks = read_table(folder, "chunks").select(["utterance_id", "pass", "chunk", "due_s"]).to_pylist()
+    return {(row["utterance_id"], row["chunk"]): row["due_s"] for row in chunks if row["pass"] == 0}

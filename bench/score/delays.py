@@ -80,6 +80,11 @@ def score_stream(sheet: Sheet, folder: Path) -> Iterator[Measurement]:
         yield from _stream_rows(sheet, timed)
 
 
+def walls(sheet: Sheet, folder: Path) -> dict[tuple[str, int], float]:
+    """Of each chunk of a timed recording, by recording and number, the wall time at which its result was there."""
+    return {(t.utterance_id, chunk): float(end) for t in _timed(sheet, folder) for chunk, end in enumerate(t.end_s)}
+
+
 def _revision_row(sheet: Sheet, timed: Sequence[Timed]) -> Iterator[Measurement]:
     n_words, revisions = sum(t.n_words for t in timed), sum(t.n_revisions for t in timed)
     if n_words:
