@@ -211,12 +211,21 @@ class Mixed:
 
 
 @dataclass(frozen=True, slots=True)
+class TrialList:
+    """Which recordings a verification model is asked about: whether one speaker is to be heard, and two ids, each."""
+
+    name: str
+    trials: tuple[tuple[bool, str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Corpus:
     """A loaded corpus.
 
     ``rows`` is a ``datasets.Dataset`` of the schema in ``earmark.bench.corpora.schema``; ``fingerprint`` is a digest
     of its content; ``flags`` are remarks that every row measured on it carries (e.g. ``no_speakers``).
     ``area_attributes`` tells something of the areas that rows name by their code, such as a census does of ZIP codes.
+    ``trials`` are given where a corpus comes with a list of its own; else one is built.
     ``mixed`` is given where training makes conversations as it needs them; then there are no rows of split train.
     """
 
@@ -228,6 +237,7 @@ class Corpus:
     revision: str | None = None
     flags: tuple[str, ...] = ()
     area_attributes: Mapping[str, str] = field(default_factory=dict)
+    trials: TrialList | None = None
     mixed: Mixed | None = None
 
 

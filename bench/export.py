@@ -22,6 +22,7 @@ from urllib.parse import quote
 
 from earmark.bench import query, segments
 from earmark.bench.api import InputError
+from earmark.bench.corpora.trial_lists import lines_of
 from earmark.bench.metrics.normalize import normalize
 from earmark.bench.mistakes import cells_with
 from earmark.bench.registry import unknown
@@ -125,12 +126,6 @@ def ctm(timed: Mapping[str, Sequence[Timed]]) -> Iterator[str]:
             yield f"{field_name(recording)} {_CHANNEL} {start_s:.3f} {max(0.0, end_s - start_s):.3f} {word}"
 
 
-def trial_list(trials: Iterable[Row]) -> Iterator[str]:
-    """``1 enroll test`` for a target trial, ``0 enroll test`` for another."""
-    for row in trials:
-        yield f"{int(row['target'])} {field_name(row['enroll_id'])} {field_name(row['test_id'])}"
-
-
 def trial_scores(trials: Iterable[Row]) -> Iterator[str]:
     """``score enroll test``, 12 significant digits."""
     for row in trials:
@@ -204,7 +199,7 @@ def _trn(folder: Path, words: Normalize) -> dict[str, list[str]]:
 
 def _trials(folder: Path, _words: Normalize) -> dict[str, list[str]]:
     rows = read_table(folder, "trials").to_pylist()
-    return {"trials.txt": list(trial_list(rows)), "scores.txt": list(trial_scores(rows))}
+    return {"trials.txt": list(lines_of(rows)), "scores.txt": list(trial_scores(rows))}
 
 
 _FORMATS: Mapping[str, Callable[[Path, Normalize], dict[str, list[str]]]] = {

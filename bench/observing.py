@@ -86,6 +86,7 @@ def _row(cell: Planned, ended: Ended, flags: list[str]) -> rows.Cell:
             "limit",
             "world",
             "exclude",
+            "pair_within",
             "timeout_minutes",
             "memory_mib",
             "cohorts",

@@ -17,7 +17,7 @@ from pydantic import Field
 from earmark.bench.api import InputError, ModelSpec
 from earmark.bench.corpora.naming import label_of
 from earmark.bench.registry import unknown
-from earmark.bench.suite import Block, Circumstances, Measure, MetricGroup, Recipe, Suite, Train
+from earmark.bench.suite import PAIR_WITHIN, Block, Circumstances, Measure, MetricGroup, Recipe, Suite, Train
 
 CohortInput = Literal["none", "known", "hidden"]
 
@@ -48,6 +48,7 @@ class Planned(Block):
     concurrent: bool = False
     limit: int | None = None
     exclude: dict[str, list[str]] = Field(default_factory=dict)
+    pair_within: list[str] = PAIR_WITHIN
     world: dict[str, Any] | None = None
     """What is drawn, where a finder is tried without audio."""
     mitigation: str | None = None
@@ -202,6 +203,7 @@ def cells_of(
             "concurrent": around.concurrent,
             "limit": block.limit or None,
             "exclude": block.exclude,
+            **({"pair_within": block.pair_within} if spec.task == "verification" else {}),
             **subject.repair,
         }
         yield Planned.model_validate(

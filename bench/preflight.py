@@ -226,7 +226,7 @@ def _check_corpora(prepared: Prepared) -> None:
     for cell in prepared.heard:
         corpus = prepared.corpus_of(cell)[1]
         rows = select_rows(corpus, cell)
-        if cell.task == "verification":
+        if cell.task == "verification" and corpus.trials is None:
             where = f"corpus {corpus.name}, split {cell.split}"
             check_speakers([voice_of(row) for row in rows if row["speaker"]], where)
 

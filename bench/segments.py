@@ -15,8 +15,8 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
+from earmark.bench.corpora.trial_lists import encoded
 from earmark.bench.metrics.conversation import Recording, seglst
 from earmark.bench.score.conversation import Talks
 
@@ -53,8 +53,7 @@ def rttm(spans: Iterable[tuple[str, str, float, float]]) -> Iterator[str]:
 
 def field_name(text: str | None) -> str:
     """A name without blanks, control characters or parentheses; ``unknown`` where there is none."""
-    kept = "".join(c if c.isprintable() and c not in " ()%;" else quote(c, safe="") for c in text or "")
-    return kept or "unknown"
+    return encoded(text or "") or "unknown"
 
 
 def _seglst(talks: Talks) -> dict[str, list[str]]:

@@ -24,6 +24,10 @@ BUILTIN = Path(__file__).parent / "suites"
 """Suites that ship with earmark."""
 
 
+PAIR_WITHIN = ["gender"]
+"""Columns whose values the two speakers of a non-target verification trial share, where they are known."""
+
+
 class Block(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
@@ -123,6 +127,7 @@ class Measure(Block):
     metrics: list[MetricGroup] = ["wer", "turns", "eer", "latency", "compute", "gaps"]
     exclude: dict[str, list[str]] = Field(default_factory=dict)
     limit: int | None = Field(None, ge=0)
+    pair_within: list[str] = PAIR_WITHIN
     seeds: list[int] | None = Field(None, min_length=1)
     device: list[str] | None = Field(None, min_length=1)
     threads: int | None = Field(None, ge=1)

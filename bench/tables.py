@@ -21,6 +21,14 @@ def _schema(*fields: tuple[str, pa.DataType]) -> pa.Schema:
     return pa.schema([*_KEY, *fields])
 
 
+_TRIALS = pa.schema(
+    [
+        ("cell", _TEXT), ("enroll_id", _TEXT), ("test_id", _TEXT), ("enroll_speaker", _TEXT),
+        ("test_speaker", _TEXT), ("target", pa.bool_()), ("score", _REAL), ("list_name", _TEXT), ("pairing", _TEXT),
+        ("session_relation", _TEXT), ("text_relation", _TEXT),
+    ]
+)  # fmt: skip
+
 SCHEMAS: Mapping[str, pa.Schema] = {
     "utterances": _schema(
         ("speaker", _TEXT), ("split", _TEXT), ("condition", _TEXT), ("reference", _TEXT), ("hypothesis_raw", _TEXT),
@@ -49,13 +57,7 @@ SCHEMAS: Mapping[str, pa.Schema] = {
         ("speaker", _TEXT), ("vector", pa.list_(pa.float32())), ("audio_s", _REAL), ("service_s", _REAL),
         ("outcome", _TEXT), ("metadata", _TEXT),
     ),
-    "trials": pa.schema(
-        [
-            ("cell", _TEXT), ("enroll_id", _TEXT), ("test_id", _TEXT), ("enroll_speaker", _TEXT),
-            ("test_speaker", _TEXT), ("target", pa.bool_()), ("score", _REAL), ("list_name", _TEXT), ("pairing", _TEXT),
-            ("session_relation", _TEXT), ("text_relation", _TEXT),
-        ]
-    ),
+    "trials": _TRIALS,
     "draws": pa.schema(
         [
             ("cell", _TEXT), ("draw", _COUNT), ("n_cohorts", _COUNT), ("bottom", _TEXT), ("bottom_share", _REAL),
@@ -63,6 +65,8 @@ SCHEMAS: Mapping[str, pa.Schema] = {
             ("n_flagged", _COUNT), ("n_flagged_uncorrected", _COUNT),
         ]
     ),
+    "impostors": _schema(("speaker", _TEXT), ("vector", pa.list_(pa.float32())), ("metadata", _TEXT)),
+    "calibration_trials": _TRIALS,
     "facts": _schema(("name", _TEXT), ("value", _REAL), ("note", _TEXT)),
     "assignments": pa.schema(
         [

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from earmark.bench.planning import Planned
 from earmark.bench.rows import Cell, CorpusInfo, Environment, Host, Measurement, PluginInfo, Run
 from earmark.bench.store import RunFolder
 from earmark.bench.tables import Writer
@@ -65,6 +66,12 @@ def cell_row(cell: str, **changes: Any) -> Cell:
         "device": "cpu", "threads": 1, "chunk_ms": 120, "pacing": "virtual", "passes": 3, "status": "ok",
     }  # fmt: skip
     return Cell(**(base | changes))
+
+
+def planned(cell: Cell, **changes: Any) -> Planned:
+    """The plan of a cell, everything that was not asked for at its default."""
+    same = {name: getattr(cell, name) for name in Planned.model_fields if hasattr(cell, name)}
+    return Planned(**(same | {"timeout_minutes": 1.0, "metrics": ["eer", "gaps"]} | changes))
 
 
 def measurement(cell: str, metric: str, value: float | None, **fields: Any) -> Measurement:

@@ -16,6 +16,7 @@ from earmark.bench.corpora.parse import Draft, Problem, check_times, parse_line
 from earmark.bench.corpora.schema import Row, complete, metadata, speakers_of, to_dataset
 from earmark.bench.corpora.settings import Settings, read_settings
 from earmark.bench.corpora.sidecar import read_sidecar
+from earmark.bench.corpora.trial_lists import with_folder_list
 
 MANIFEST = "manifest.jsonl"
 SHOWN = 20
@@ -40,7 +41,7 @@ def load_manifest(folder: Path, *, cache: Path, progress: Report) -> Corpus:
     checked = check(folder, settings, cache=cache, progress=progress)
     raise_problems(checked.problems, folder / MANIFEST, checked.n_lines)
     digests = {name: facts.sha256 for name, facts in checked.facts.items()}
-    return Corpus(
+    corpus = Corpus(
         name=settings.name,
         rows=to_dataset(checked.rows),
         fingerprint=fingerprint(checked.rows, digests),
@@ -49,6 +50,7 @@ def load_manifest(folder: Path, *, cache: Path, progress: Report) -> Corpus:
         revision=settings.revision,
         flags=flags_of(checked.rows),
     )
+    return with_folder_list(corpus, folder)
 
 
 def validate(folder: Path, *, cache: Path, progress: Report, deep: bool = False) -> list[Problem]:

@@ -88,7 +88,7 @@ def _observe(job: Mapping[str, Any], report: Report) -> tuple[list[str], list[st
     from earmark.bench.corpora.load import load_corpus
     from earmark.bench.executors.teaching import load_trained
     from earmark.bench.observe import conversation, recognition, verification
-    from earmark.bench.observe.selection import select_rows, vocabulary_of
+    from earmark.bench.observe.selection import select_references, select_rows, vocabulary_of
     from earmark.bench.observe.settings import Settings, prepare, require_device
 
     cell = Planned.model_validate(job["cell"])
@@ -100,7 +100,7 @@ def _observe(job: Mapping[str, Any], report: Report) -> tuple[list[str], list[st
         cell=cell.cell, split=cell.split, condition=cell.condition, seed=cell.seed, device=cell.device,
         chunk_ms=cell.chunk_ms, pacing=cell.pacing, passes=cell.passes, threads=cell.threads,
         timing_recordings=cell.timing_recordings, timing_only=bool(job.get("only_timed")), concurrent=cell.concurrent,
-        options=cell.options,
+        options=cell.options, pair_within=tuple(cell.pair_within),
     )  # fmt: skip
     rows = select_rows(corpus, cell, only_timed=settings.timing_only)
     require_device(cell.device)
@@ -121,7 +121,9 @@ def _observe(job: Mapping[str, Any], report: Report) -> tuple[list[str], list[st
             told = _told(job.get("conditions"))
             flags = recognition.observe(cast(Recognizer, model), rows, settings, writer, advance, told)
         elif cell.task == "verification":
-            flags = verification.observe(cast(SpeakerEmbedder, model), rows, settings, writer, advance)
+            others = select_references(corpus, cell, rows)
+            embedder = cast(SpeakerEmbedder, model)
+            flags = verification.observe(embedder, rows, settings, writer, advance, others, corpus.trials)
         else:
             flags = conversation.observe(cast(Recognizer, model), rows, settings, writer, advance)
         writer.add("facts", utterance_id="", name="model_load_s", value=load_s)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from earmark.bench.api import Corpus, InputError
+from earmark.bench.api import Corpus, InputError, TrialList
 from earmark.bench.corpora.conversations.build import usable
-from earmark.bench.corpora.schema import metadata, reference_text, select_split
+from earmark.bench.corpora.schema import column, metadata, reference_text, select_split
 from earmark.bench.metrics.normalize import normalize
 from earmark.bench.observe.settings import timed_ids
 from earmark.bench.observe.trials import check_speakers
 from earmark.bench.planning import Planned, Training
 
 VOCABULARY_NORMALIZER = "basic-1"
+N_IMPOSTORS = 200
+N_CALIBRATION = 200
+"""Recordings of speakers who are not measured, at most; embedding them is what they cost."""
 
 
 def select_rows(corpus: Corpus, cell: Planned, *, only_timed: bool = False) -> list[Mapping[str, Any]]:
@@ -30,6 +34,9 @@ def select_rows(corpus: Corpus, cell: Planned, *, only_timed: bool = False) -> l
         check_speakers([], f"corpus {corpus.name}, split {cell.split}")
     if cell.task == "verification":
         rows = [row for row in rows if row["speaker"]]
+        rows = (
+            rows if corpus.trials is None else _listed(rows, corpus.trials, f"corpus {corpus.name}, split {cell.split}")
+        )
     if not rows:
         excluded = ", ".join(f"{column} = {' or '.join(values)}" for column, values in cell.exclude.items())
         raise InputError(
@@ -42,6 +49,46 @@ def select_rows(corpus: Corpus, cell: Planned, *, only_timed: bool = False) -> l
         timed = timed_ids([row["id"] for row in rows], cell.timing_recordings)
         rows = [row for row in rows if row["id"] in timed]
     return rows
+
+
+@dataclass(frozen=True, slots=True)
+class References:
+    """Recordings of speakers who are not measured: impostors to normalize scores by, and voices to calibrate on."""
+
+    impostors: Sequence[Mapping[str, Any]] = ()
+    calibration: Sequence[Mapping[str, Any]] = ()
+
+
+NOBODY = References()
+
+
+def select_references(corpus: Corpus, cell: Planned, rows: Sequence[Mapping[str, Any]]) -> References:
+    """Some recordings of ``train`` and of ``dev``, of speakers who are not in ``rows``; none where there are none.
+
+    Impostors come from as many speakers as there are recordings to take; for calibration, from half as many, as it
+    takes two recordings to make a target trial.
+    """
+    measured = {row["speaker"] for row in rows}
+    there = set(column(corpus, "split"))
+    found = []
+    for split, at_most, n_speakers in (("train", N_IMPOSTORS, N_IMPOSTORS), ("dev", N_CALIBRATION, N_CALIBRATION // 2)):
+        known = select_split(corpus, split).rows if split in there and split != cell.split else ()
+        others = [row for row in known if row["speaker"] not in {None, *measured} and not _excluded(row, cell.exclude)]
+        chosen = sorted({row["speaker"] for row in others}, key=_rank)[:n_speakers]
+        some = _limited([row for row in others if row["speaker"] in chosen], min(at_most, cell.limit or at_most))
+        found.append(sorted(some, key=lambda row: str(row["id"])))
+    return References(*found)
+
+
+def _listed(rows: list[Mapping[str, Any]], listed: TrialList, where: str) -> list[Mapping[str, Any]]:
+    """The recordings that some trial of a list names."""
+    named = {name for _, *names in listed.trials for name in names}
+    kept = [row for row in rows if row["id"] in named]
+    if not kept:
+        raise InputError(
+            f"no trial of the list {listed.name!r} is about it", where=where, fix="mend the list or the splits"
+        )
+    return kept
 
 
 def training_rows(corpus: Corpus, training: Training, split: str = "train") -> list[Mapping[str, Any]]:

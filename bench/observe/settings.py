@@ -43,6 +43,8 @@ class Settings:
     timing_only: bool = False
     concurrent: bool = False
     options: Mapping[str, Json] = field(default_factory=dict)
+    pair_within: tuple[str, ...] = ("gender",)
+    """Columns whose values the speakers of a non-target trial share."""
 
 
 @dataclass(frozen=True, slots=True)

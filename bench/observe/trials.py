@@ -1,8 +1,10 @@
 """Trial lists: which pairs of recordings a verification model is asked about.
 
-Where some speaker's target trials are always across different texts, non-targets are too, else the text decides.
-Non-targets pair speakers of the same gender where the genders are known: cross-gender impostors are easy and flatter
-everybody. Where pairs have to be sampled, speakers enter the list about equally often.
+A corpus that brings a list is asked about that. Otherwise one is built. Where a speaker's target trials can be across
+texts or sessions, they are; where all of them are across texts, non-targets are too, else the text decides. Non-targets
+pair speakers of the same gender (or other columns) where that is known: impostors from another cohort are easy to tell
+and flatter everybody. Speakers enter a list about equally often, so that a few who recorded much do not stand for all
+(arXiv 2204.02281).
 """
 
 from __future__ import annotations
@@ -12,23 +14,25 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from statistics import median_high
 
-from earmark.bench.api import InputError
+from earmark.bench.api import InputError, TrialList
 
 MIN_SPEAKERS = 3
 MAX_NONTARGETS = 200_000
 MAX_RECORDINGS = 32
-"""Recordings of one speaker that enter target trials, at most: 496 pairs."""
+"""Recordings of one speaker that enter a list, at most: 496 target trials."""
+WITHIN = ("gender",)
 
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """A recording as far as trials care."""
+    """A recording as far as trials care; ``group`` are the values that both speakers of a non-target trial share."""
 
     utterance_id: str
     speaker: str
     text: str
-    gender: str | None = None
+    group: tuple[str | None, ...] = ()
     session: str | None = None
 
 
@@ -60,31 +64,48 @@ def check_speakers(voices: Sequence[Voice], where: str) -> None:
     )
 
 
-def build_trials(voices: Sequence[Voice], *, seed: int, max_nontargets: int = MAX_NONTARGETS) -> list[Trial]:
-    """Target and non-target trials of a set of recordings, in a fixed order."""
-    targets = list(_targets(voices))
+def build_trials(
+    voices: Sequence[Voice], *, seed: int, within: Sequence[str] = WITHIN, max_nontargets: int = MAX_NONTARGETS
+) -> list[Trial]:
+    """Target and non-target trials of a set of recordings, in a fixed order; ``within`` names the groups' columns."""
+    entering = _entering(voices)
+    targets = [_trial(*pair, within) for pair in _targets(entering)]
     across_texts = bool(targets) and all(trial.text_relation == "different" for trial in targets)
-    nontargets = _nontargets(voices, across_texts=across_texts, seed=seed, at_most=max_nontargets)
-    return [*targets, *nontargets]
+    nontargets = _nontargets(entering, across_texts=across_texts, seed=seed, at_most=max_nontargets)
+    return [*targets, *(_trial(*pair, within) for pair in nontargets)]
 
 
-def _targets(voices: Sequence[Voice]) -> Iterator[Trial]:
-    """The pairs of a speaker, those across texts where the speaker has any; of very many, as many as of everybody."""
+def listed_trials(voices: Sequence[Voice], listed: TrialList, *, within: Sequence[str] = WITHIN) -> list[Trial]:
+    """Those trials of a list whose recordings are both here, in the order of the list."""
+    known = {voice.utterance_id: voice for voice in voices}
+    pairs = ((enroll, test) for _, enroll, test in listed.trials if enroll in known and test in known)
+    return [_trial(known[enroll], known[test], within) for enroll, test in pairs]
+
+
+def _entering(voices: Sequence[Voice]) -> list[Voice]:
+    """At most as many recordings of a speaker as the median speaker has, of those with two or more; drawn by hash."""
+    groups = _by_speaker(voices)
+    several = [len(group) for group in groups.values() if len(group) > 1]
+    at_most = min(MAX_RECORDINGS, median_high(several)) if several else MAX_RECORDINGS
+    drawn = (sorted(group, key=lambda voice: _rank(0, voice.utterance_id))[:at_most] for group in groups.values())
+    return sorted(itertools.chain.from_iterable(drawn), key=lambda voice: voice.utterance_id)
+
+
+def _targets(voices: Sequence[Voice]) -> Iterator[tuple[Voice, Voice]]:
+    """The pairs of each speaker: those across texts where there are any, and of these those across sessions."""
     for group in _by_speaker(voices).values():
-        drawn = sorted(group, key=lambda voice: _rank(0, voice.utterance_id))[:MAX_RECORDINGS]
-        pairs = list(itertools.combinations(sorted(drawn, key=lambda voice: voice.utterance_id), 2))
-        across = [pair for pair in pairs if pair[0].text != pair[1].text]
-        for enroll, test in across or pairs:
-            yield _trial(enroll, test, pairing="same speaker")
+        pairs = list(itertools.combinations(group, 2))
+        for relation in (_text_relation, _session_relation):
+            pairs = [pair for pair in pairs if relation(*pair) == "different"] or pairs
+        yield from pairs
 
 
-def _nontargets(voices: Sequence[Voice], *, across_texts: bool, seed: int, at_most: int) -> list[Trial]:
-    ordered = sorted(voices, key=lambda voice: voice.utterance_id)
-    n_pairs = len(ordered) * (len(ordered) - 1) // 2
+def _nontargets(voices: list[Voice], *, across_texts: bool, seed: int, at_most: int) -> Sequence[tuple[Voice, Voice]]:
+    n_pairs = len(voices) * (len(voices) - 1) // 2
     if n_pairs <= 4 * at_most:
-        pairs = [pair for pair in itertools.combinations(ordered, 2) if _eligible(*pair, across_texts)]
-        return [_impostor(*pair) for pair in _balanced(pairs, at_most, seed)]
-    return [_impostor(*pair) for pair in _sampled(ordered, across_texts, seed, at_most)]
+        pairs = [pair for pair in itertools.combinations(voices, 2) if _eligible(*pair, across_texts)]
+        return _balanced(pairs, at_most, seed)
+    return list(_sampled(voices, across_texts, seed, at_most))
 
 
 def _balanced(pairs: list[tuple[Voice, Voice]], at_most: int, seed: int) -> list[tuple[Voice, Voice]]:
@@ -106,13 +127,13 @@ def _balanced(pairs: list[tuple[Voice, Voice]], at_most: int, seed: int) -> list
 def _sampled(voices: list[Voice], across_texts: bool, seed: int, at_most: int) -> Iterator[tuple[Voice, Voice]]:
     """As many impostors for each recording, without listing every pair of a large corpus.
 
-    Recordings of one gender stand in a ring, in an order drawn by hash; each is paired with those that follow it, so
+    Recordings of one group stand in a ring, in an order drawn by hash; each is paired with those that follow it, so
     that every recording enrolls equally often.
     """
     each = max(1, at_most // len(voices))
-    rings: dict[str | None, list[Voice]] = defaultdict(list)
+    rings: dict[tuple[str | None, ...], list[Voice]] = defaultdict(list)
     for voice in sorted(voices, key=lambda voice: _rank(seed, voice.utterance_id)):
-        rings[voice.gender].append(voice)
+        rings[voice.group].append(voice)
     seen: set[frozenset[str]] = set()  # a ring shorter than the reach would meet itself again
     for ring in rings.values():
         for place, enroll in enumerate(ring):
@@ -128,28 +149,42 @@ def _sampled(voices: list[Voice], across_texts: bool, seed: int, at_most: int) -
 def _eligible(enroll: Voice, test: Voice, across_texts: bool) -> bool:
     if enroll.speaker == test.speaker or (across_texts and enroll.text == test.text):
         return False
-    return enroll.gender is None or test.gender is None or enroll.gender == test.gender
+    return all(
+        one is None or other is None or one == other for one, other in zip(enroll.group, test.group, strict=True)
+    )
 
 
-def _impostor(enroll: Voice, test: Voice) -> Trial:
-    return _trial(enroll, test, pairing="within gender" if enroll.gender and test.gender else "any")
-
-
-def _trial(enroll: Voice, test: Voice, *, pairing: str) -> Trial:
+def _trial(enroll: Voice, test: Voice, within: Sequence[str]) -> Trial:
     return Trial(
         enroll,
         test,
         target=enroll.speaker == test.speaker,
-        pairing=pairing,
+        pairing=_pairing(enroll, test, within),
         session_relation=_session_relation(enroll, test),
-        text_relation="same" if enroll.text == test.text else "different",
+        text_relation=_text_relation(enroll, test),
     )
+
+
+def _pairing(enroll: Voice, test: Voice, within: Sequence[str]) -> str:
+    """``same speaker``; else the columns whose values the speakers share, or ``any`` where one is not known."""
+    if enroll.speaker == test.speaker:
+        return "same speaker"
+    if not enroll.group or None in (*enroll.group, *test.group):
+        return "any"
+    shared = [name for name, one, other in zip(within, enroll.group, test.group, strict=True) if one == other]
+    return f"within {' and '.join(shared)}" if shared else f"across {' and '.join(within)}"
 
 
 def _session_relation(enroll: Voice, test: Voice) -> str:
     if enroll.session is None or test.session is None:
         return "unknown"
     return "same" if enroll.speaker == test.speaker and enroll.session == test.session else "different"
+
+
+def _text_relation(enroll: Voice, test: Voice) -> str:
+    if not enroll.text or not test.text:
+        return "unknown"
+    return "same" if enroll.text == test.text else "different"
 
 
 def _by_speaker(voices: Sequence[Voice]) -> Mapping[str, list[Voice]]:

@@ -1,7 +1,8 @@
 """Embeds recordings, lists trials and writes their cosine scores; computes no error rate.
 
 Each recording is embedded on its own, so that its service time is its own. The first pass gives the embeddings; the
-others repeat the timed recordings.
+others repeat the timed recordings. Speakers who are not measured are embedded once: some of ``train`` as impostors to
+normalize scores by, some of ``dev`` for trials to calibrate scores on.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from earmark.bench.api import CountsWork, SpeakerEmbedder
+from earmark.bench.api import CountsWork, SpeakerEmbedder, TrialList
 from earmark.bench.observe.compute import count_macs
 from earmark.bench.observe.devices import WARM_UPS, gauge_of, kind_of, meter_of
+from earmark.bench.observe.selection import NOBODY, References
 from earmark.bench.observe.settings import (
     N_CROSS_CHECKED,
     Advance,
@@ -26,7 +28,7 @@ from earmark.bench.observe.settings import (
     write_cross_check,
     write_parameter_count,
 )
-from earmark.bench.observe.trials import Voice, build_trials, check_speakers
+from earmark.bench.observe.trials import WITHIN, Trial, Voice, build_trials, check_speakers, listed_trials
 from earmark.bench.tables import Writer
 
 if TYPE_CHECKING:
@@ -34,36 +36,86 @@ if TYPE_CHECKING:
 
 
 def observe(
-    model: SpeakerEmbedder, rows: Sequence[Mapping[str, Any]], settings: Settings, writer: Writer, advance: Advance
+    model: SpeakerEmbedder,
+    rows: Sequence[Mapping[str, Any]],
+    settings: Settings,
+    writer: Writer,
+    advance: Advance,
+    references: References = NOBODY,
+    listed: TrialList | None = None,
 ) -> list[str]:
-    """Observe an embedder on corpus rows, all of which name a speaker; returns flags for the cell."""
+    """Observe an embedder on corpus rows, all of which name a speaker; returns flags for the cell.
+
+    ``references`` are speakers who are not measured; ``listed`` are the trials that the corpus brings, if it does.
+    """
     vectors, flags = _embed_all(model, rows, settings, writer, advance)
     flags |= _cross_check_work(model, rows[:N_CROSS_CHECKED], settings, writer)
     if not settings.timing_only:
-        flags |= _try_all(rows, vectors, settings, writer)
+        flags |= _try_all(rows, vectors, settings, writer, listed)
+        _observe_references(model, references, settings, writer, advance)
     write_parameter_count(model, writer)
     return sorted(flags)
 
 
-def voice_of(row: Mapping[str, Any]) -> Voice:
+def voice_of(row: Mapping[str, Any], within: Sequence[str] = WITHIN) -> Voice:
     """A corpus row as a voice; ``session`` is a free column of the corpus where it has one."""
     from earmark.bench.corpora.schema import metadata
 
-    return Voice(row["id"], row["speaker"], row["text"] or "", row["gender"], metadata(row).get("session"))
+    known = metadata(row)
+    group = tuple(known.get(name) for name in within)
+    return Voice(row["id"], row["speaker"], row["text"] or "", group, known.get("session"))
 
 
 def _try_all(
-    rows: Sequence[Mapping[str, Any]], vectors: Mapping[str, NDArray[np.float64]], settings: Settings, writer: Writer
+    rows: Sequence[Mapping[str, Any]],
+    vectors: Mapping[str, NDArray[np.float64]],
+    settings: Settings,
+    writer: Writer,
+    listed: TrialList | None,
 ) -> set[str]:
     """Score every trial; flag a list whose target trials may share a session, since its EER is optimistic."""
-    voices = [voice_of(row) for row in rows]
-    check_speakers(voices, where=f"split {settings.split}")
-    trials = build_trials(voices, seed=settings.seed)
+    within = settings.pair_within
+    voices = [voice_of(row, within) for row in rows]
+    flags = set()
+    if listed is None:
+        check_speakers(voices, where=f"split {settings.split}")
+        trials = build_trials(voices, seed=settings.seed, within=within)
+    else:
+        trials = listed_trials(voices, listed, within=within)
+        if len(trials) < len(listed.trials):
+            flags.add(f"trials_left_out:{len(listed.trials) - len(trials)}")
+    name = "built" if listed is None else listed.name
     for trial in trials:
-        score = float(vectors[trial.enroll.utterance_id] @ vectors[trial.test.utterance_id])
-        _write_trial(trial, score, writer)
-    shared = any(trial.target and trial.session_relation != "different" for trial in trials)
-    return {"one_session"} if shared else set()
+        _write_trial("trials", trial, vectors, writer, list_name=name)
+    if any(trial.target and trial.session_relation != "different" for trial in trials):
+        flags.add("one_session")
+    return flags
+
+
+def _observe_references(
+    model: SpeakerEmbedder, references: References, settings: Settings, writer: Writer, advance: Advance
+) -> None:
+    """Embed the impostors, and score trials of the speakers to calibrate on."""
+    total = len(references.impostors) + len(references.calibration)
+    done = 0
+
+    def embedded(row: Mapping[str, Any]) -> tuple[Recording, NDArray[np.float64]]:
+        nonlocal done
+        recording = hear(row, settings, model.info.sample_rate_hz)
+        done += 1
+        advance(done, total, f"{recording.utterance_id}, not measured")
+        return recording, _unit(_embed(model, recording), recording)
+
+    for row in references.impostors:
+        recording, vector = embedded(row)
+        writer.add(
+            "impostors", utterance_id=recording.utterance_id, speaker=row["speaker"],
+            vector=vector.astype(np.float32).tolist(), metadata=recording.metadata_json,
+        )  # fmt: skip
+    vectors = {row["id"]: embedded(row)[1] for row in references.calibration}
+    voices = [voice_of(row, settings.pair_within) for row in references.calibration]
+    for trial in build_trials(voices, seed=settings.seed, within=settings.pair_within):
+        _write_trial("calibration_trials", trial, vectors, writer, list_name="built")
 
 
 def _embed_all(
@@ -144,16 +196,18 @@ def _write_embedding(recording: Recording, vector: NDArray[np.float64], service_
     )
 
 
-def _write_trial(trial: Any, score: float, writer: Writer) -> None:
+def _write_trial(
+    table: str, trial: Trial, vectors: Mapping[str, NDArray[np.float64]], writer: Writer, *, list_name: str
+) -> None:
     writer.add(
-        "trials",
+        table,
         enroll_id=trial.enroll.utterance_id,
         test_id=trial.test.utterance_id,
         enroll_speaker=trial.enroll.speaker,
         test_speaker=trial.test.speaker,
         target=trial.target,
-        score=score,
-        list_name="all",
+        score=float(vectors[trial.enroll.utterance_id] @ vectors[trial.test.utterance_id]),
+        list_name=list_name,
         pairing=trial.pairing,
         session_relation=trial.session_relation,
         text_relation=trial.text_relation,

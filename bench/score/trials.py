@@ -23,7 +23,10 @@ class Trials:
     is_target: NDArray[np.bool_]
     enroll_speaker: list[str]
     test_speaker: list[str]
+    enroll_id: list[str]
+    test_id: list[str]
     remarks: tuple[str, ...]
+    llrs: NDArray[np.float64] | None = None
 
     @classmethod
     def read(cls, folder: Path) -> Trials:
@@ -35,6 +38,8 @@ class Trials:
             np.asarray(table["target"]).astype(bool),
             table["enroll_speaker"].to_pylist(),
             table["test_speaker"].to_pylist(),
+            table["enroll_id"].to_pylist(),
+            table["test_id"].to_pylist(),
             tuple(f"trials:{remark}" for remark in remarks),
         )
 
@@ -64,7 +69,7 @@ class Trials:
         """The trials both of whose speakers are among those given."""
         pairs = zip(self.enroll_speaker, self.test_speaker, strict=True)
         at = [place for place, (a, b) in enumerate(pairs) if a in speakers and b in speakers]
-        return Trials(
-            self.scores[at], self.is_target[at], [self.enroll_speaker[i] for i in at],
-            [self.test_speaker[i] for i in at], self.remarks,
-        )  # fmt: skip
+        names = (self.enroll_speaker, self.test_speaker, self.enroll_id, self.test_id)
+        enroll, test, enroll_id, test_id = ([column[i] for i in at] for column in names)
+        llrs = None if self.llrs is None else self.llrs[at]
+        return Trials(self.scores[at], self.is_target[at], enroll, test, enroll_id, test_id, self.remarks, llrs)

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
+
+import numpy as np
 
 from earmark.bench.metrics.cohort_trials import CohortTrials
 from earmark.bench.metrics.cohorts import EER_GAPS, CohortEer, eer_cohorts
 from earmark.bench.metrics.differentials import DIFFERENTIALS, CohortRates, Differentials, Rate, differentials
-from earmark.bench.metrics.gaps import MIN_ERRORS
+from earmark.bench.metrics.gaps import MIN_ERRORS, status_of
+from earmark.bench.metrics.resampling import Floats, Interval, percentile_interval, undefined_interval
+from earmark.bench.metrics.trial_bootstrap import replicated
 from earmark.bench.metrics.verification import eer_threshold, fmr_threshold
 from earmark.bench.rows import Measurement
+from earmark.bench.score.calibrated import Normalized
 from earmark.bench.score.measure import Sheet
 from earmark.bench.score.schemes import Scheme
 from earmark.bench.score.trials import Trials
 from earmark.bench.score.words import gap_rows, paired_with, too_small
 
 N_REPLICATES = 500
+CALIBRATED = ("cllr", "calibration_loss", "act_dcf_p01", "act_dcf_p05")
+"""Measures of scores that were made likelihood ratios, by one map for everybody."""
 _FMR_POINTS = {"fmr_1pct": 0.01, "fmr_01pct": 0.001}
 _NO_RATE = {"status": "insufficient", "reason": "no target or no non-target trials inside this cohort"}
 
@@ -54,16 +62,51 @@ def score_voice_cohorts(sheet: Sheet, trials: Trials, scheme: Scheme) -> Iterato
         yield _eer_row(sheet, scheme, cohort)
     yield from gap_rows(sheet, scheme, found.gap, EER_GAPS, normalizer=None)
     yield from _differential_rows(sheet, trials, known, scheme)
+    if known.llrs is not None:
+        yield from _calibrated_rows(sheet, known, scheme, found.cohorts)
+
+
+def norm_rows(sheet: Sheet, trials: Trials, normed: Normalized, scheme: Scheme) -> Iterator[Measurement]:
+    """EER of AS-normed scores in each cohort, with how many of the impostors are the cohort's own."""
+    known = replace(trials, scores=normed.scores).within(scheme.cohort_of)
+    if not known.both_sides:
+        return
+    found = eer_cohorts(
+        known.scores, known.is_target, known.enroll_speaker, known.test_speaker, scheme.cohort_of,
+        n_replicates=N_REPLICATES, n_permutations=1, seed=sheet.seed("eer", scheme.name),
+    )  # fmt: skip
+    for cohort in found.cohorts:
+        own = [*normed.flags, f"impostors_own:{normed.n_of(scheme.name, cohort.name)}"]
+        yield _eer_row(sheet, scheme, cohort, "eer_as_norm", own)
+
+
+def interval_of(name: str, value: float, drawn: Floats) -> Interval:
+    """The interval of a measure from its replicates, where they can give one.
+
+    Resampling a list without errors gives no errors: that is no certainty. And the best rising map fits a draw, which
+    repeats trials, more closely than the list: what is left beside it is too large in every draw.
+    """
+    return undefined_interval(0.95) if not value or name == "calibration_loss" else percentile_interval(drawn, 0.95)
 
 
 def _cohort_trials(trials: Trials, cohort_of: Mapping[str, str]) -> CohortTrials:
     return CohortTrials.read(
-        trials.scores, trials.is_target, trials.enroll_speaker, trials.test_speaker, cohort_of
-    )  # fmt: skip
+        trials.scores, trials.is_target, trials.enroll_speaker, trials.test_speaker, cohort_of, trials.llrs
+    )
 
 
-def _eer_row(sheet: Sheet, scheme: Scheme, cohort: CohortEer) -> Measurement:
-    fields: dict[str, Any] = {
+def _eer_row(
+    sheet: Sheet, scheme: Scheme, cohort: CohortEer, name: str = "eer", flags: Sequence[str] = ()
+) -> Measurement:
+    fields = _fields(scheme, cohort)
+    fields["flags"] += flags
+    if cohort.eer is None:
+        return sheet.row(name, None, **(fields | _NO_RATE))
+    return sheet.row(name, cohort.eer, interval=cohort.interval, **fields)
+
+
+def _fields(scheme: Scheme, cohort: CohortEer) -> dict[str, Any]:
+    return {
         "scheme": scheme.name,
         "cohort": cohort.name,
         "n": cohort.n_targets + cohort.n_nontargets,
@@ -74,9 +117,26 @@ def _eer_row(sheet: Sheet, scheme: Scheme, cohort: CohortEer) -> Measurement:
         "reason": too_small(cohort.status),
         "flags": [f"targets:{cohort.n_targets}"],
     }
-    if cohort.eer is None:
-        return sheet.row("eer", None, **(fields | _NO_RATE))
-    return sheet.row("eer", cohort.eer, interval=cohort.interval, **fields)
+
+
+def _calibrated_rows(
+    sheet: Sheet, known: Trials, scheme: Scheme, cohorts: Sequence[CohortEer]
+) -> Iterator[Measurement]:
+    """What one calibration for everybody costs each cohort."""
+    trials = _cohort_trials(known, scheme.cohort_of)
+    draws = trials.draws(N_REPLICATES, np.random.default_rng(sheet.seed("cllr", scheme.name)))
+    for c, cohort in enumerate(cohorts):
+        part = trials.weighted(trials.inside(c))
+        if part is None:
+            continue
+        values, drawn = part.measures(np.ones(draws.shape[1])), replicated(part, draws)
+        large = {
+            "status": status_of(cohort.n_speakers),
+            "reason": too_small(status_of(cohort.n_speakers), "10 speakers"),
+        }
+        for name in ("min_cllr", *CALIBRATED):
+            interval = interval_of(name, values[name], drawn[name])
+            yield sheet.row(name, values[name], interval=interval, **(_fields(scheme, cohort) | large))
 
 
 # --- at one threshold ---------------------------------------------------------------------------------------------

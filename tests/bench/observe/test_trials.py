@@ -7,13 +7,13 @@ from collections import Counter
 
 import pytest
 
-from earmark.bench.api import InputError
-from earmark.bench.observe.trials import Trial, Voice, build_trials, check_speakers
+from earmark.bench.api import InputError, TrialList
+from earmark.bench.observe.trials import Trial, Voice, build_trials, check_speakers, listed_trials
 
 
 def voices(n_speakers: int = 6, n_texts: int = 2, *, gender: bool = True) -> list[Voice]:
     return [
-        Voice(f"s{s}-t{t}", f"s{s}", f"text {t}", ("f", "m")[s % 2] if gender else None, session="one")
+        Voice(f"s{s}-t{t}", f"s{s}", f"text {t}", (("f", "m")[s % 2] if gender else None,), session="one")
         for s, t in itertools.product(range(n_speakers), range(n_texts))
     ]
 
@@ -26,7 +26,7 @@ def test_targets_across_texts_bring_impostors_across_texts() -> None:
     """6 speakers, 2 texts: 6 target pairs; 3 + 3 same-gender speaker pairs, in 2 of their 4 pairs the texts differ."""
     trials = build_trials(voices(), seed=0)
     assert kinds(trials) == {(True, "different"): 6, (False, "different"): 12}
-    assert all(t.enroll.gender == t.test.gender for t in trials)
+    assert all(t.enroll.group == t.test.group for t in trials)
     assert {t.pairing for t in trials if not t.target} == {"within gender"}
 
 
@@ -37,7 +37,7 @@ def test_unknown_gender_pairs_with_anybody() -> None:
 
 
 def test_one_text_for_all_is_paired_as_it_is() -> None:
-    same = [Voice(f"s{s}-{k}", f"s{s}", "open the door", "f") for s in range(4) for k in range(2)]
+    same = [Voice(f"s{s}-{k}", f"s{s}", "open the door", ("f",)) for s in range(4) for k in range(2)]
     assert kinds(build_trials(same, seed=0)) == {(True, "same"): 4, (False, "same"): 6 * 4}
 
 
@@ -74,8 +74,8 @@ def test_a_large_corpus_is_sampled_without_listing_its_pairs() -> None:
 
 
 def test_a_ring_shorter_than_the_reach_gives_no_pair_twice() -> None:
-    few = [Voice(f"m{k}", f"m{k}", f"text {k}", "m") for k in range(4)]
-    many = [Voice(f"f{k}", f"f{k}", f"text {k}", "f") for k in range(60)]
+    few = [Voice(f"m{k}", f"m{k}", f"text {k}", ("m",)) for k in range(4)]
+    many = [Voice(f"f{k}", f"f{k}", f"text {k}", ("f",)) for k in range(60)]
     trials = build_trials([*few, *many], seed=0, max_nontargets=64 * 7)
     pairs = [frozenset((t.enroll.utterance_id, t.test.utterance_id)) for t in trials]
     assert len(pairs) == len(set(pairs))
@@ -95,3 +95,55 @@ def test_too_few_speakers_is_one_clear_line(n_speakers: int, n_texts: int) -> No
 
 def test_three_speakers_are_enough() -> None:
     check_speakers(voices(3, 2), "corpus x")
+
+
+def test_targets_are_across_sessions_where_they_can_be() -> None:
+    """Two sessions of three texts: of 15 pairs a speaker, 12 are across texts, 6 of these across sessions as well."""
+    rounds = [
+        Voice(f"s{s}-t{t}-r{r}", f"s{s}", f"text {t}", session=str(r))
+        for s, t, r in itertools.product(range(4), range(3), range(2))
+    ]
+    targets = [t for t in build_trials(rounds, seed=0) if t.target]
+    assert Counter(t.enroll.speaker for t in targets) == {f"s{s}": 6 for s in range(4)}
+    assert {(t.text_relation, t.session_relation) for t in targets} == {("different", "different")}
+
+
+def test_texts_that_nobody_wrote_down_are_unknown() -> None:
+    silent = [Voice(f"s{s}-{k}", f"s{s}", "") for s in range(3) for k in range(2)]
+    assert {t.text_relation for t in build_trials(silent, seed=0)} == {"unknown"}
+
+
+def test_who_recorded_much_does_not_stand_for_all() -> None:
+    """Nine speakers with 4 recordings, one with 30: everybody enters with 4."""
+    few = [Voice(f"s{s}-{k}", f"s{s}", f"text {k}") for s in range(9) for k in range(4)]
+    much = [Voice(f"much-{k:02}", "much", f"text {k}") for k in range(30)]
+    trials = build_trials([*few, *much], seed=0)
+    assert {n for _, n in Counter(t.enroll.speaker for t in trials if t.target).items()} == {6}
+    used = Counter(speaker for t in trials if not t.target for speaker in (t.enroll.speaker, t.test.speaker))
+    assert max(used.values()) < 1.5 * min(used.values())
+
+
+def test_impostors_may_have_to_share_more_than_gender() -> None:
+    within = ("gender", "accent")
+    some = [
+        Voice(f"s{s}-{k}", f"s{s}", f"text {k}", ("f", accent))
+        for s, accent in enumerate(["a", "a", "b", "b", None])
+        for k in range(2)
+    ]
+    nontargets = [t for t in build_trials(some, seed=0, within=within) if not t.target]
+    pairs = {frozenset((t.enroll.speaker, t.test.speaker)): t.pairing for t in nontargets}
+    assert pairs[frozenset(("s0", "s1"))] == "within gender and accent"
+    assert frozenset(("s0", "s2")) not in pairs
+    assert pairs[frozenset(("s0", "s4"))] == "any"
+
+
+def test_a_list_is_taken_as_it_is() -> None:
+    here = [Voice(f"s{s}-{k}", f"s{s}", "", (g,)) for s, g in enumerate("ffm") for k in range(2)]
+    listed = TrialList(
+        "o", ((True, "s0-0", "s0-1"), (False, "s0-0", "s2-1"), (False, "s1-0", "gone"), (False, "s1-0", "s0-0"))
+    )
+    trials = listed_trials(here, listed)
+    assert [(t.enroll.utterance_id, t.test.utterance_id, t.target) for t in trials] == [
+        ("s0-0", "s0-1", True), ("s0-0", "s2-1", False), ("s1-0", "s0-0", False),
+    ]  # fmt: skip
+    assert [t.pairing for t in trials] == ["same speaker", "across gender", "within gender"]

@@ -12,25 +12,15 @@ import pytest
 import runs
 
 from earmark.bench.metrics import verification
-from earmark.bench.planning import Planned
 from earmark.bench.rows import Measurement
 from earmark.bench.score import score_cell
 from earmark.bench.store import RunFolder
 from earmark.bench.tables import Writer
 
 CELL = "c" * 16
+CELL_ROW = runs.cell_row(CELL, task="verification")
 N_EACH = 14
 Rows = dict[tuple[str, str, str], Measurement]
-
-
-def planned(cohorts: tuple[str, ...] = ("group",)) -> Planned:
-    cell = runs.cell_row(CELL, task="verification")
-    same = {name: getattr(cell, name) for name in Planned.model_fields if hasattr(cell, name)}
-    rest: dict[str, Any] = {
-        "vocabulary": None, "timing_recordings": None, "limit": None, "exclude": {}, "timeout_minutes": 1.0,
-        "memory_mib": None, "cohorts": list(cohorts), "metrics": ["eer", "gaps"],
-    }  # fmt: skip
-    return Planned(**(same | rest))
 
 
 def observe(folder: RunFolder, shift: float = 0.6) -> list[tuple[float, bool, str, str]]:
@@ -63,7 +53,7 @@ def scored(tmp_path_factory: pytest.TempPathFactory) -> tuple[Rows, list[tuple[f
     with pytest.MonkeyPatch.context() as patch:
         for module in ("voices", "voice_cohorts"):
             patch.setattr(f"earmark.bench.score.{module}.N_REPLICATES", 60)
-        rows = score_cell(runs.cell_row(CELL, task="verification"), planned(), folder, "basic-1")
+        rows = score_cell(CELL_ROW, runs.planned(CELL_ROW, cohorts=["group"]), folder, "basic-1")
     keyed = {(row.scheme, row.cohort, row.metric): row for row in rows}
     assert len(keyed) == len(rows)
     return keyed, trials
@@ -145,6 +135,6 @@ def test_the_same_rows_every_time(tmp_path: Path) -> None:
     for name in ("one", "two"):
         folder = RunFolder(tmp_path / name)
         observe(folder)
-        rows = score_cell(runs.cell_row(CELL, task="verification"), planned(()), folder, "basic-1")
+        rows = score_cell(CELL_ROW, runs.planned(CELL_ROW), folder, "basic-1")
         lines.append([row.line() for row in rows])
     assert lines[0] == lines[1]
