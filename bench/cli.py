@@ -222,13 +222,13 @@ def transcribe(
     real_time: Annotated[bool, typer.Option("--real-time", help="As if it were being spoken now.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Stream a recording through a recognizer and show partials as they come."""
+    """Stream a recording through a recognizer and show partials as they come; conversations in lanes."""
     from earmark.bench import registry
     from earmark.bench import transcribe as live
 
     found = registry.scan(tuple(plugin)).named(model, "model")
     heard = live.listen(found, file, preset=preset, device=device, chunk_ms=chunk_ms)
-    live.present(live.paced(heard) if real_time else heard, as_json=as_json)
+    live.show(heard, as_json=as_json, real_time=real_time)
 
 
 @corpus_app.command("describe")

@@ -7,12 +7,13 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from earmark.bench import clock, registry
+from earmark.bench import clock, lanes, registry
 from earmark.bench.api import InputError, ModelSpec, Recognizer, Samples
 from earmark.bench.corpora import audio
 
@@ -27,8 +28,16 @@ class Heard:
     done: bool = False
 
 
-def listen(plugin: registry.Plugin, source: str, *, preset: str | None, device: str, chunk_ms: int) -> Iterator[Heard]:
-    """Yields the transcript each time it changes, and once at the end; ``source`` is a file, or ``-`` for stdin."""
+Shown = TypeVar("Shown", Heard, lanes.Talk)
+
+
+def listen(
+    plugin: registry.Plugin, source: str, *, preset: str | None, device: str, chunk_ms: int
+) -> Iterator[Heard] | Iterator[lanes.Talk]:
+    """Yields the transcript each time it changes, and once at the end; ``source`` is a file, or ``-`` for stdin.
+
+    What a conversation model says comes in lanes.
+    """
     spec = plugin.spec
     if not isinstance(spec, ModelSpec) or spec.task == "verification":
         raise InputError(f"{spec.name} does not recognize words", fix="choose a recognizer: earmark list")
@@ -36,7 +45,8 @@ def listen(plugin: registry.Plugin, source: str, *, preset: str | None, device: 
     model = _model(spec, preset, device)
     rate_hz = model.info.sample_rate_hz
     heard = audio.resample(samples.astype(np.float64), audio.SAMPLE_RATE_HZ, rate_hz).astype(np.float32)
-    yield from _stream(model, heard, chunk=round(rate_hz * chunk_ms / 1000), rate_hz=rate_hz)
+    hear = lanes.listen if spec.task == "conversation" else _stream
+    return hear(model, heard, chunk=round(rate_hz * chunk_ms / 1000), rate_hz=rate_hz)
 
 
 def _model(spec: ModelSpec, preset: str | None, device: str) -> Recognizer:
@@ -72,12 +82,23 @@ def _stream(model: Recognizer, samples: Samples, *, chunk: int, rate_hz: int) ->
     yield Heard(fed / rate_hz, final.strip(), "", done=True)
 
 
-def paced(heard: Iterator[Heard]) -> Iterator[Heard]:
+def paced(heard: Iterator[Shown]) -> Iterator[Shown]:
     """The same, each update held back until its audio would have been spoken."""
     zero = time.perf_counter()
     for update in heard:
         time.sleep(max(0.0, zero + update.audio_s - time.perf_counter()))
         yield update
+
+
+def show(heard: Iterator[Heard] | Iterator[lanes.Talk], *, as_json: bool, real_time: bool) -> None:
+    """Show what is heard as it comes, or ``real_time`` as if it were being spoken now."""
+    first = next(heard)
+    if isinstance(first, lanes.Talk):
+        talks = cast("Iterator[lanes.Talk]", chain([first], heard))
+        lanes.present(paced(talks) if real_time else talks, as_json=as_json)
+    else:
+        texts = cast("Iterator[Heard]", chain([first], heard))
+        present(paced(texts) if real_time else texts, as_json=as_json)
 
 
 def present(heard: Iterator[Heard], *, as_json: bool) -> None:

@@ -10,7 +10,7 @@ import pytest
 import tones
 from workers import work_here
 
-from earmark.bench import learning, observing, run
+from earmark.bench import lanes, learning, observing, registry, run, transcribe
 from earmark.bench.preflight import Request
 from earmark.bench.tables import read_table
 from earmark.bench.training import checkpoint
@@ -83,5 +83,41 @@ def test_a_conversation_model_is_trained_streamed_and_scored(tmp_path: Path, job
     assert found["orc_wer"].denominator == sum(len(turn["text"].split()) for turn in turns)
     assert found["turn_count_accuracy"].n == 8
     assert {"tcorc_wer", "di_cp_wer", "cp_wer", "rtf_streaming", "macs_per_audio_second"} <= set(found)
+    heard = transcribe.listen(
+        registry.scan((PLUGIN,)).named("two_lanes", "model"), str(talkers / "audio" / "s00-0.wav"), preset=None,
+        device="cpu", chunk_ms=100,
+    )  # fmt: skip
+    assert isinstance([*heard][-1], lanes.Talk)
     config = checkpoint.config_of(learning.checkpoint_folder(cell.train_key))
     assert (config["mixtures"], config["single_steps"]) == (40, 2)
+
+
+def test_a_recognizer_of_one_channel_is_scored_on_conversations_too(
+    tmp_path: Path, jobs: list[str], talkers: Path
+) -> None:
+    """Each turn alone is said right; under ORC all of a recording's words stand on one channel."""
+    corpus = f"conversations(style=sparse,measure=6,max_turns=3,rooms=0,silence_s=0):{talkers}"
+    text = f"""
+schema = 1
+name = "unit"
+[defaults]
+passes = 1
+[[train]]
+id = "words"
+task = "recognition"
+plugins = ["tones"]
+[[measure]]
+of = ["words"]
+corpus = ["{corpus}"]
+"""
+    path = tmp_path / "tones.toml"
+    path.write_text(text, encoding="utf-8")
+    asked = Request(
+        suite=str(path), results=tmp_path / "results", quiet=True, plugin_files=(Path(tones.__file__),)
+    )  # fmt: skip
+    outcome = run.run_suite(asked, lambda _line: None)
+    rows = [m for m in outcome.folder.read_measurements() if m.metric in ("wer", "orc_wer")]
+    found = {(m.scheme, m.cohort, m.metric): m for m in rows}
+    assert found["all", "all", "orc_wer"].value == found["all", "all", "wer"].value
+    assert found["overlap", "none", "orc_wer"].n == 6
+    assert {cohort for scheme, cohort, _ in found if scheme == "turns"} <= {"1 turn", "2 turns", "3 turns"}
