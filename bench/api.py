@@ -340,6 +340,14 @@ BIn = TypeVar("BIn", contravariant=True)
 M = TypeVar("M", bound="Trainable[Any]")
 
 
+@runtime_checkable
+class ChoosesKept(Protocol):
+    """Optional, on a trainable model whose weights are not at every moment what is to be learned."""
+
+    def may_keep(self, progress: Progress) -> bool:
+        """Whether the weights after this step may be kept if they are the best on dev; the last ones always may."""
+
+
 class Trainable(HasInfo, Protocol[B]):
     """A model the shared loop can train. Also offers torch.nn.Module's parameters and state, as named here."""
 

@@ -11,7 +11,7 @@ from earmark.bench.bureau import Bureau, assignment_rows
 from earmark.bench.choosing import Chosen, choose
 from earmark.bench.executors.local import Ended
 from earmark.bench.frozen import assigned_file
-from earmark.bench.learning import Lesson, School, checkpoint_folder
+from earmark.bench.learning import Lesson, School, checkpoint_folder, needed
 from earmark.bench.observing import observe, scored, untrained
 from earmark.bench.planning import Planned
 from earmark.bench.preflight import Prepared
@@ -54,7 +54,7 @@ class Conductor:
     def _to_train(self) -> Iterable[Any]:
         """Every training that a waiting cell, or the repair of a waiting cell, begins with."""
         keys = dict.fromkeys(cell.train_key for cell in self.waiting)
-        return [self.prepared.trainings[key] for key in keys if key in self.prepared.trainings]
+        return needed(self.prepared.trainings[key] for key in keys if key in self.prepared.trainings)
 
     # --- finding and repairing ------------------------------------------------------------------------------------
 

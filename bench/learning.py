@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,6 +41,7 @@ TOLD = (
     "trained_on",
     "repair",
     "target",
+    "base",
     "base_sha256",
 )
 
@@ -77,14 +78,20 @@ class Lesson:
     device: str
     threads: int
     job: Mapping[str, Any]
+    after: str | None = None
+    """The lesson that it goes on from."""
 
     @classmethod
     def of(cls, training: Training) -> Lesson:
         title = f"training {training.plugin} ({training.preset}, seed {training.seed}, {training.device})"
-        job = {"training": training.model_dump(mode="json")}
+        job: dict[str, Any] = {"training": training.model_dump(mode="json")}
+        after = training.base.train_key if training.base else None
+        if after:
+            job["checkpoint"] = str(checkpoint_folder(after))
         return cls(
-            training.train_key, training.plugin, training.seed, title, training.device, training.recipe.threads, job
-        )
+            training.train_key, training.plugin, training.seed, title, training.device, training.recipe.threads, job,
+            after,
+        )  # fmt: skip
 
 
 @dataclass
@@ -101,9 +108,10 @@ class School:
 
     def teach(self, lessons: Iterable[Lesson]) -> None:
         """See to it that every checkpoint of these lessons is there; ``ending`` then says how it went."""
-        wanted = list({lesson.key: lesson for lesson in lessons}.values())
-        if not wanted:
-            return
+        for wanted in _generations({lesson.key: lesson for lesson in lessons}):
+            self._teach(wanted)
+
+    def _teach(self, wanted: Sequence[Lesson]) -> None:
         self.at_once = at_once([lesson for lesson in wanted if not _is_there(lesson.key)])
         with progress.several(quiet=self.prepared.request.quiet) as begin, ThreadPoolExecutor(self.at_once) as pool:
             try:
@@ -120,6 +128,9 @@ class School:
     def _ended(self, lesson: Lesson, begin: Callable[[str], progress.Advance]) -> Ended:
         if self.stopped.is_set():
             return STOPPED
+        before = self.endings.get(lesson.after or "")
+        if before is not None and before.status != "ok":
+            return before
         try:
             return self._learn(lesson, begin)
         except InputError as error:  # a damaged checkpoint costs its own cells
@@ -161,6 +172,25 @@ class School:
             advance=begin(lesson.title),
             stopped=self.stopped,
         )
+
+
+def needed(trainings: Iterable[Training]) -> list[Training]:
+    """These and, of those whose checkpoint isn't there, what they go on from."""
+    found: dict[str, Training] = {}
+    for training in trainings:
+        if training.base is not None and not _is_there(training.train_key):
+            found.update((one.train_key, one) for one in needed([training.base]))
+        found[training.train_key] = training
+    return list(found.values())
+
+
+def _generations(lessons: Mapping[str, Lesson]) -> Iterator[list[Lesson]]:
+    """The lessons in turns: each after the one that it goes on from."""
+    left = dict(lessons)
+    while left:
+        ready = [lesson for lesson in left.values() if lesson.after not in left]
+        yield ready
+        left = {key: lesson for key, lesson in left.items() if lesson.after in left}
 
 
 def at_once(lessons: Sequence[Lesson]) -> int:

@@ -45,7 +45,8 @@ def plan_text(prepared: Prepared, cost: Estimate) -> Iterator[str]:
 
     for training in prepared.trainings.values():
         learned = f"{training.steps} steps on {corpus_label(training.corpus)}, {training.device}, seed {training.seed}"
-        yield f"{training.train_key}  train {training.plugin} ({training.preset}): {learned}"
+        begun = f", from {training.base.train_key}" if training.base else ""
+        yield f"{training.train_key}  train {training.plugin} ({training.preset}): {learned}{begun}"
     for finding in prepared.protocol.findings.values():
         where = f"{corpus_label(finding.corpus)}, seed {finding.seed}"
         yield f"{finding.scheme_key}  find {finding.name} by {finding.finder} on {where}"

@@ -94,6 +94,7 @@ def _row(cell: Planned, ended: Ended, flags: list[str]) -> rows.Cell:
             "metrics",
             "repair",
             "repair_key",
+            "train",
             "found",
             "baseline",
         }
@@ -106,4 +107,5 @@ def _conditions(cell: Planned) -> list[str]:
     left_out = [f"excluded:{column}={value}" for column, values in cell.exclude.items() for value in values]
     limits = [f"limit:{cell.limit}"] if cell.limit else []
     repair = [f"repair:{cell.repair}"] if cell.repair else []
-    return [*left_out, *limits, *repair, *([f"vocabulary:{cell.vocabulary}"] if cell.vocabulary else [])]
+    train = [f"train:{cell.train}"] if cell.train else []
+    return [*left_out, *limits, *train, *repair, *([f"vocabulary:{cell.vocabulary}"] if cell.vocabulary else [])]

@@ -63,6 +63,8 @@ class Planned(Block):
     """Of ``cohorts``, those that a finder finds: their scheme keys."""
     baseline: str | None = None
     """Of a repaired model, the cell of the model as it was."""
+    train: str | None = None
+    """Of a model that went on from another block's, the block in which it did."""
     slices: list[str] = Field(default_factory=list)
     metrics: list[MetricGroup] = Field(default_factory=list)
 
@@ -86,8 +88,11 @@ class Training(Block):
     single_steps: int = 0
     pieces: int
     steps: int
+    """0 where another checkpoint's weights are taken as they are, with other options."""
     recipe: Recipe
     device: str
+    base: Training | None = None
+    """The training that this one goes on from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,12 +163,16 @@ def trainings(suite: Suite, *, specs: Mapping[str, ModelSpec], digests: Digests)
     """By train key, every checkpoint that somebody has to train: for measuring, for finding, for repairing."""
     wanted = {name for block in suite.measure for name in block.of}
     wanted |= {block.of for block in suite.repair} | {block.reference.train for block in suite.cohorts}
-    found = [training_of(suite, subject, specs, digests) for subject in subjects(suite, wanted) if subject.train.corpus]
+    learning = (subject for subject in subjects(suite, wanted) if subject.train.learns)
+    found = [one for s in learning for one in lineage(training_of(suite, s, specs, digests))]
     return {training.train_key: training for training in found}
 
 
-def training_of(suite: Suite, subject: Subject, specs: Mapping[str, ModelSpec], digests: Digests) -> Training:
-    return _training(suite, subject.train, specs[subject.name], digests, subject.seed)
+def lineage(training: Training | None) -> Iterator[Training]:
+    """A training after those that it goes on from."""
+    if training is not None:
+        yield from lineage(training.base)
+        yield training
 
 
 def plan_digest(suite: Suite, cells: Iterable[Planned]) -> str:
@@ -180,14 +189,15 @@ def cells_of(
     axes = itertools.product(block.corpus, around.condition, around.device, around.chunk_ms)
     for corpus, condition, device, chunk_ms in axes:
         spec = specs[name]
+        training = training_of(suite, subject, specs, digests) if train.learns else None
         identity = {
-            "train_key": train_key(suite, train, spec, digests, seed),
+            "train_key": training.train_key if training else _untrained_key(train, spec, digests, seed),
             "task": spec.task,
             "plugin": name,
-            "preset": _preset(train, spec),
+            "preset": training.preset if training else _preset(train, spec),
             "options": train.options,
             "vocabulary": train.vocabulary,
-            "train_corpus": corpus_label(train.corpus) if train.corpus else None,
+            "train_corpus": corpus_label(training.corpus) if training else None,
             "steps": train.steps,
             "corpus": corpus_label(corpus),
             "corpus_fingerprint": digests.corpora[corpus],
@@ -211,43 +221,53 @@ def cells_of(
             | {"cell": digest([identity, digests.harness])}
             | {"timeout_minutes": around.timeout_minutes, "memory_mib": around.memory_mib}
             | {"cohorts": block.cohorts, "slices": block.slices, "metrics": block.metrics}
+            | {"train": train.id if train.of else None}
         )
 
 
-def train_key(suite: Suite, train: Train, spec: ModelSpec, digests: Digests, seed: int) -> str:
-    """Identity of a model's weights: the same key means that training would give the same ones."""
-    if train.corpus:
-        return _training(suite, train, spec, digests, seed).train_key
+def _untrained_key(train: Train, spec: ModelSpec, digests: Digests, seed: int) -> str:
+    """Identity of the weights of a model that nobody trains here."""
     preset = _preset(train, spec)
     return digest([digests.plugins[spec.name], spec.name, preset, train.options, train.vocabulary, seed])
 
 
-def _training(suite: Suite, train: Train, spec: ModelSpec, digests: Digests, seed: int) -> Training:
-    """Trained once, on the first device of the suite, wherever it is measured."""
-    assert train.corpus is not None
+def training_of(suite: Suite, subject: Subject, specs: Mapping[str, ModelSpec], digests: Digests) -> Training:
+    """Trained once, on the first device of the suite, wherever it is measured; equal keys mean equal weights."""
+    train, spec = subject.train, specs[subject.name]
+    base = _base_of(suite, subject, specs, digests)
+    corpus = train.corpus or (base.corpus if base else None)
+    assert corpus is not None
     identity: dict[str, Any] = {
         "task": spec.task,
         "plugin": spec.name,
-        "preset": _preset(train, spec),
+        "preset": _preset(train, spec, base),
         "options": train.options,
-        "seed": seed,
-        "corpus_fingerprint": digests.corpora[train.corpus],
+        "seed": subject.seed,
+        "corpus_fingerprint": digests.corpora[corpus],
         "exclude": train.exclude,
         "voices": train.voices,
         "silence_s": train.silence_s,
         "mixtures": train.mixtures,
         "single_steps": train.single_steps,
         "pieces": train.pieces,
-        "steps": train.steps,
+        "steps": train.steps or 0,
         "recipe": train.recipe.model_dump(mode="json"),
         "device": suite.defaults.device[0],
     }
-    key = digest([digests.plugins[spec.name], digests.training, identity])
-    return Training.model_validate({**identity, "train_key": key, "corpus": train.corpus})
+    key = digest([digests.plugins[spec.name], digests.training, identity, *([base.train_key] if base else [])])
+    return Training.model_validate({**identity, "train_key": key, "corpus": corpus, "base": base})
 
 
-def _preset(train: Train, spec: ModelSpec) -> str:
-    preset = train.preset or spec.presets[0]
+def _base_of(suite: Suite, subject: Subject, specs: Mapping[str, ModelSpec], digests: Digests) -> Training | None:
+    if subject.train.of is None:
+        return None
+    block = next(block for block in suite.train if block.id == subject.train.of)
+    before = Subject(block, block.base_plugin(subject.name), subject.seed)
+    return training_of(suite, before, specs, digests)
+
+
+def _preset(train: Train, spec: ModelSpec, base: Training | None = None) -> str:
+    preset = train.preset or (base.preset if base else spec.presets[0])
     if preset not in spec.presets:
         raise unknown(f"preset of {spec.name}", preset, spec.presets)
     if spec.task != train.task:

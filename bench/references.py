@@ -9,7 +9,7 @@ from earmark.bench.api import InputError
 from earmark.bench.registry import unknown
 
 if TYPE_CHECKING:
-    from earmark.bench.suite import Repair, Suite
+    from earmark.bench.suite import Repair, Suite, Train
 
 EVERY = "*"
 """In a train block: every model that can stand there."""
@@ -19,13 +19,8 @@ def check_references(suite: Suite, where: str) -> None:
     """InputError where a block names another that there isn't, or says half of what it should."""
     if not suite.measure and not suite.world:
         raise InputError("the suite measures nothing", where=where, fix="add a [[measure]] or a [[world]] block")
-    for block in suite.train:
-        if (block.corpus is None) != (block.steps is None):
-            lacking = "corpus" if block.corpus is None else "steps"
-            raise InputError(f"train block {block.id!r} has no {lacking}", where=where, fix="give both, or neither")
-        if block.corpus is not None and block.vocabulary is not None:
-            what = f"train block {block.id!r} learns its vocabulary from its corpus"
-            raise InputError(what, where=where, fix="leave out vocabulary")
+    for place, block in enumerate(suite.train):
+        _check_train(block, suite.train[:place], where)
     ids = [*(block.id for block in suite.train), *(block.id for block in suite.repair)]
     every = [*ids, *(block.id for block in suite.cohorts)]
     repeated = sorted({i for i in every if every.count(i) > 1})
@@ -42,9 +37,27 @@ def check_references(suite: Suite, where: str) -> None:
         _check_repair(suite, repair, where)
 
 
+def _check_train(block: Train, earlier: Sequence[Train], where: str) -> None:
+    if (block.corpus is None) != (block.steps is None):
+        lacking = "corpus" if block.corpus is None else "steps"
+        raise InputError(f"train block {block.id!r} has no {lacking}", where=where, fix="give both, or neither")
+    if block.learns and block.vocabulary is not None:
+        what = f"train block {block.id!r} learns its vocabulary from its corpus"
+        raise InputError(what, where=where, fix="leave out vocabulary")
+    if block.of is None:
+        return
+    at, trained = f"train {block.id!r}: of", {other.id: other for other in earlier if other.learns}
+    _must_be(at, block.of, [*trained], where)
+    base = trained[block.of]
+    strangers = [name for name in block.plugins if name not in base.plugins]
+    if strangers and len(base.plugins) > 1 and EVERY not in block.plugins:
+        what = f"{at} names {base.id!r}, which trains several models and {strangers[0]!r} is none of them"
+        raise InputError(what, where=where, fix="go on from a block with one model")
+
+
 def _check_repair(suite: Suite, repair: Repair, where: str) -> None:
     at = f"repair {repair.id!r}"
-    trained = {block.id: block for block in suite.train if block.corpus}
+    trained = {block.id: block for block in suite.train if block.learns}
     _must_be(f"{at}: of", repair.of, [*trained], where)
     _must_be(f"{at}: cohorts", repair.cohorts, [block.id for block in suite.cohorts], where)
     for name in repair.plugins if EVERY not in trained[repair.of].plugins else ():

@@ -19,8 +19,8 @@ from earmark.bench.rows import Cell, Measurement, Run
 from earmark.bench.store import RunFolder
 
 ALL, ACROSS = "all", "*"
-REPAIR = "repair:"
-"""Begins the flag that names the block by which a cell's model was repaired."""
+REPAIR, TRAIN = "repair:", "train:"
+"""Begin the flags that name the block by which a cell's model was repaired, or in which it went on from another's."""
 HEADLINE = {"recognition": "wer", "conversation": "orc_wer", "verification": "eer", "finding": "finder_power"}
 """By task, the error rate that tables begin with."""
 GAP = {"recognition": "gap_rel", "conversation": "gap_rel", "verification": "eer_gap_rel", "finding": "gap_rel"}
@@ -59,7 +59,8 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         Column("WER", "wer"), Column("CER", "cer"),
         Column("UPL p50", "upl_final_p50"), Column("UPL p90", "upl_final_p90"),
         Column("first token p50", "first_token_p50"), Column("finalize p50", "finalize_p50"),
-        Column("RTF", "rtf_streaming"), Column("compute", "macs_per_audio_second"), Column("memory", "peak_rss_mib"),
+        Column("RTF", "rtf_streaming"), Column("compute", "macs_per_audio_second"), Column("CCR", "ccr"),
+        Column("memory", "peak_rss_mib"),
     ),
     "conversation": (
         Column("ORC-WER", "orc_wer"), Column("cpWER", "cp_wer"), Column("turn count right", "turn_count_accuracy"),
@@ -123,10 +124,13 @@ class CellView:
 
     @property
     def label(self) -> str:
-        """The model as a row names it: with its repair, if any."""
-        named = [flag.removeprefix(REPAIR) for flag in self.cell.flags if flag.startswith(REPAIR)]
-        repair = named[0] if named else self.cell.mitigation
-        return f"{self.cell.plugin} + {repair}" if repair else self.cell.plugin
+        """The model as a row names it: with the block in which it went on, and with its repair, if any."""
+        train, repair = self._named(TRAIN), self._named(REPAIR) or self.cell.mitigation
+        model = f"{self.cell.plugin} {train}" if train else self.cell.plugin
+        return f"{model} + {repair}" if repair else model
+
+    def _named(self, flag: str) -> str | None:
+        return next((found.removeprefix(flag) for found in self.cell.flags if found.startswith(flag)), None)
 
     @property
     def status(self) -> str:

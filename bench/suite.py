@@ -64,6 +64,7 @@ class Train(Block):
     task: Literal["recognition", "conversation", "verification"]
     plugins: list[str] = Field(min_length=1)
     preset: str | None = None
+    of: str | None = None
     corpus: str | None = None
     steps: int | None = Field(None, ge=1)
     vocabulary: Literal["corpus"] | None = None
@@ -75,6 +76,15 @@ class Train(Block):
     exclude: dict[str, list[str]] = Field(default_factory=dict)
     recipe: Recipe = Recipe()  # type: ignore[call-arg]
     options: dict[str, Any] = Field(default_factory=dict, alias="with")
+
+    @property
+    def learns(self) -> bool:
+        """Whether its models are checkpoints: trained here, or those of another block."""
+        return self.corpus is not None or self.of is not None
+
+    def base_plugin(self, name: str) -> str:
+        """Of the models of this block, the one that model ``name`` goes on from: its own, else the only one."""
+        return name if name in self.plugins else self.plugins[0]
 
 
 class Reference(Block):
@@ -256,7 +266,20 @@ def with_plugins(suite: Suite, names: Sequence[str], specs: Mapping[str, ModelSp
         for block in suite.train
         if (chosen := [name for name in names if belongs(name, block)])
     ]
-    return _restricted(suite, blocks)
+    return _restricted(suite, _with_bases(suite, blocks), {block.id for block in blocks})
+
+
+def _with_bases(suite: Suite, blocks: list[Train]) -> list[Train]:
+    """The blocks, and before them those that they go on from, each with the models that are needed."""
+    kept = {block.id: block for block in blocks}
+    every = {block.id: block for block in suite.train}
+    for block in reversed(suite.train):  # a block goes on from an earlier one
+        if block.id in kept and block.of is not None:
+            base, named = every[block.of], kept.get(block.of)
+            needed = [base.base_plugin(name) for name in kept[block.id].plugins]
+            plugins = list(dict.fromkeys([*(named.plugins if named else []), *needed]))
+            kept[base.id] = base.model_copy(update={"plugins": plugins})
+    return [kept[block.id] for block in suite.train if block.id in kept]
 
 
 def with_corpus(suite: Suite, corpus: str) -> Suite:
@@ -267,8 +290,8 @@ def with_corpus(suite: Suite, corpus: str) -> Suite:
     return suite.model_copy(update={"measure": measure, "train": train, "cohorts": cohorts})
 
 
-def _restricted(suite: Suite, blocks: list[Train]) -> Suite:
-    """Only these train blocks, and what of the rest still has what it refers to."""
+def _restricted(suite: Suite, blocks: list[Train], measured: set[str]) -> Suite:
+    """Only these train blocks, of which some are measured, and what of the rest still has what it refers to."""
     plugins = {block.id: block.plugins for block in blocks}
     cohorts = [block for block in suite.cohorts if block.reference.plugin in plugins.get(block.reference.train, ())]
     found = {block.id for block in cohorts}
@@ -277,7 +300,7 @@ def _restricted(suite: Suite, blocks: list[Train]) -> Suite:
         for block in suite.repair
         if block.cohorts in found and (chosen := [n for n in block.plugins if n in plugins.get(block.of, ())])
     ]
-    kept = {*plugins, *(block.id for block in repairs)}
+    kept = measured | {block.id for block in repairs}
     lost = {block.id for block in suite.cohorts} - found
     measure = [
         block.model_copy(update={"of": chosen, "cohorts": [name for name in block.cohorts if name not in lost]})

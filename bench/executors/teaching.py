@@ -31,6 +31,7 @@ def teach(job: Mapping[str, Any], report: Report) -> tuple[list[str], list[str]]
     """Train what the job's ``training`` says and leave the checkpoint in its ``folder``; no flags, and the corpora."""
     from earmark.bench.corpora.load import load_corpus
     from earmark.bench.training.loop import fit
+    from earmark.bench.training.state import Standing
 
     training = Training.model_validate(job["training"])
     require_device(training.device)
@@ -39,16 +40,48 @@ def teach(job: Mapping[str, Any], report: Report) -> tuple[list[str], list[str]]
     def show(done: int, total: int, what: str) -> None:
         report({"done": done, "total": total, "what": what})
 
+    begun = Path(job["checkpoint"]) if training.base else None
+    plugin = registry.scan(tuple(Path(p) for p in job["plugin_files"])).named(training.plugin, "model")
+    build = registry.resolve(plugin.spec)
+    if begun and not training.steps:
+        model, before = begin_with(build, begun, training)
+        return [], _keep(Path(job["folder"]), model, training, before, Standing(), None)
     corpus = load_corpus(training.corpus, cache=cache, progress=show)
     rows = rows_of(corpus, training, cache, show)
-    pieces = tokenizer.train_pieces([row["text"] for row in rows], training.pieces) if _reads(training) else None
-    plugin = registry.scan(tuple(Path(p) for p in job["plugin_files"])).named(training.plugin, "model")
-    model = _build(registry.resolve(plugin.spec), training, pieces)
+    if begun:
+        model, before = begin_with(build, begun, training)
+    else:
+        pieces = tokenizer.train_pieces([row["text"] for row in rows], training.pieces) if _reads(training) else None
+        model, before = _build(build, training, pieces), {"vocabulary": pieces}
     course = course_of(corpus, rows, training, model.info.sample_rate_hz, cache, show, state=Path(job["state"]))
     trained, standing = fit(model, course)
-    _keep(Path(job["folder"]), trained, training, pieces, course, standing)
+    seen = _keep(Path(job["folder"]), trained, training, before, standing, course)
     Path(job["state"]).unlink(missing_ok=True)
-    return [], [corpus_label(training.corpus)]
+    return [], seen
+
+
+def begin_with(build: Callable[..., Any], folder: Path, training: Training) -> tuple[Any, dict[str, Any]]:
+    """The training's model with the weights of a checkpoint, and what is told of that.
+
+    Tensors are taken by name. What only the new model has begins as it is drawn; what it lacks is left out.
+
+    Raises:
+        InputError: a tensor has another shape in the new model, or none has a name that it knows.
+    """
+    from earmark.bench.training import checkpoint
+
+    state, before = checkpoint.read(folder)
+    model = _build(build, training, before["vocabulary"])
+    own, where = model.state_dict(), f"checkpoint {folder.name}"
+    taken = {name: tensor for name, tensor in state.items() if name in own}
+    if not taken:
+        raise InputError(f"{training.plugin} has no tensor of it", where=where, fix="go on with a model of its kind")
+    for name, tensor in taken.items():
+        if tensor.shape != own[name].shape:
+            shapes = f"{tuple(tensor.shape)}, in {training.plugin} ({training.preset}) {tuple(own[name].shape)}"
+            raise InputError(f"{name} is {shapes}", where=where, fix="give it the same preset and sizes")
+    model.load_state_dict({**own, **taken})
+    return model, before
 
 
 def load_trained(build: Callable[..., Any], folder: Path, *, device: str) -> tuple[Any, list[str]]:
@@ -153,24 +186,37 @@ def _held(corpus: Corpus, training: Training) -> Rows:
 
 
 def _keep(
-    folder: Path, model: Any, training: Training, pieces: Sequence[str] | None, course: Course, standing: Standing
-) -> None:
-    """Write the checkpoint. What is said of it holds nothing of this machine or of the hour."""
+    folder: Path,
+    model: Any,
+    training: Training,
+    before: Mapping[str, Any],
+    standing: Standing,
+    course: Course | None,
+) -> list[str]:
+    """Write the checkpoint; the corpora that it has seen. What is said holds nothing of this machine or of the hour.
+
+    ``before`` tells of the checkpoint that it goes on from; of a training from nothing, only the vocabulary.
+    """
     from earmark.bench.training import checkpoint
 
-    metric = course.dev.metric(model) if course.dev is not None else None
-    told = training.model_dump(mode="json") | {"corpus": corpus_label(training.corpus)}
+    metric = course.dev.metric(model) if course is not None and course.dev is not None else None
+    told = training.model_dump(mode="json", exclude={"base"}) | {"corpus": corpus_label(training.corpus)}
+    begun = {"base": training.base.train_key, "base_sha256": before["sha256"]} if training.base else {}
+    seen = [*before.get("trained_on", model.info.trained_on), corpus_label(training.corpus)]
+    pieces = before["vocabulary"]
     checkpoint.write(
         folder,
         model.state_dict(),
         {
             **told,
+            **begun,
             "vocabulary": list(pieces) if pieces is not None else None,
             "model": model.config(),
-            "trained_on": [*model.info.trained_on, corpus_label(training.corpus)],
+            "trained_on": list(dict.fromkeys(seen)),
             "dev_metric": metric,
             "dev_value": standing.best,
             "best_step": standing.best_step,
             "log": standing.log,
         },
     )
+    return list(dict.fromkeys(seen))

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from earmark.bench.api import Example, InputError, Losses, Objective, Progress, Trainable
+from earmark.bench.api import ChoosesKept, Example, InputError, Losses, Objective, Progress, Trainable
 from earmark.bench.training import state
 from earmark.bench.training.batches import Batches
 from earmark.bench.training.data import Recordings
@@ -160,17 +160,24 @@ class _Fit:
             return
         row: dict[str, Any] = {"step": standing.done, "loss": round(float(np.mean(self.recent)), 6), **self.told}
         self.recent = []
-        if self.course.dev is not None:
+        if self.course.dev is not None and self._may_keep():
             _mode(self.model, training=False)
             value = self.course.dev(self.model)
             row[self.course.dev.metric(self.model)] = round(value, 6)
             if standing.best is None or value <= standing.best:
                 standing.best, standing.best_step = value, standing.done
                 self.best = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
-        else:
+        elif self.course.dev is None:
             standing.best_step = standing.done
         standing.log.append(row)
         self._show()
+
+    def _may_keep(self) -> bool:
+        """Whether the present weights are what is to be learned; a model that doesn't say is so at any moment."""
+        done, n_steps = self.standing.done, self.course.recipe.steps
+        if done == n_steps or not isinstance(self.model, ChoosesKept):
+            return True
+        return self.model.may_keep(Progress(done - 1, n_steps))
 
     def _show(self) -> None:
         if self.course.show is not None:

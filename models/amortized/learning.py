@@ -71,7 +71,7 @@ class AmortizedTransducer(AttendingTransducer):
 
     def loss(self, batch: Batch, progress: Progress) -> Losses:
         """That of every transducer, and ``compute`` once gates are learned: the cost above the target, and the dial."""
-        if self.training:
+        if self.training and self.encoder.deciders:
             self.reached.clamp_(min=self.schedule.share(progress))
         share = float(self.reached)
         frames, lengths = self._masked_frames(batch)
@@ -85,6 +85,10 @@ class AmortizedTransducer(AttendingTransducer):
         cost = cost_share(self.encoder, gates, lengths)
         compute = PRESSURE * (cost - phase.target).relu() + phase.beta * cost
         return Losses({**losses.terms, "compute": compute}, losses.items)
+
+    def may_keep(self, progress: Progress) -> bool:  # noqa: ARG002 - the model knows how far it is
+        """Not before the target has come down: until then the best on dev are those that leave nothing out."""
+        return not self.encoder.deciders or float(self.reached) >= FALLING
 
 
 def cost_share(encoder: TransformerEncoder, gates: Sequence[Gates], lengths: Tensor) -> Tensor:

@@ -22,7 +22,8 @@ from earmark.models._blocks.options import TransducerOptions, assemble
 from earmark.models._blocks.recognizer import Sizes
 from earmark.models._blocks.transformer import TransformerSizes
 from earmark.models._blocks.transformer_encoder import GATES, TransformerEncoder
-from earmark.models.amortized.arbitrators import Arbitrator, ArbitratorSizes, Network, RandomGates, Scope, StaticGates
+from earmark.models.amortized.arbitrators import Arbitrator, ArbitratorSizes, Network, Scope
+from earmark.models.amortized.controls import BlindGates, RandomGates, StaticGates
 from earmark.models.amortized.learning import AmortizedTransducer, Schedule
 
 NAME = "amortized"
@@ -32,7 +33,7 @@ ARBITRATORS = {
     "paper": ArbitratorSizes(projection=0, hidden=128),
 }
 CHOICES: Mapping[str, Sequence[str]] = {
-    "gates": ("learned", "dense", "random", "static"),
+    "gates": ("learned", "dense", "random", "static", "blind"),
     "arbitrator": ("single", "dual"),
     "network": ("lstm", "ff"),
     "which": ("both", "query", "key", "none"),
@@ -45,7 +46,7 @@ class Options(TransducerOptions):
     """What every transducer takes, and how this one is sparing."""
 
     gates: str = "learned"
-    """``dense`` has none; ``random`` and ``static`` are controls that do not look at the sound."""
+    """``dense`` has none; ``random``, ``static`` and ``blind`` are controls that do not look at the sound."""
     arbitrator: str = "single"
     """``dual``: a second one reads the output of the lower half of the blocks and decides for the upper half."""
     network: str = "lstm"
@@ -109,9 +110,11 @@ def deciders(options: Options, sizes: TransformerSizes, arbitrator: ArbitratorSi
         return [RandomGates(Scope(n, heads), **rates)]
     if options.gates == "static":
         return [StaticGates(Scope(n, heads), read_off(options.off, n))]
-    kinds = {kind: options.which in (kind, "both") for kind in ("query", "key")} | {"ffn": options.ffn}
+    kinds: dict[str, bool] = {kind: options.which in (kind, "both") for kind in ("query", "key")} | {"ffn": options.ffn}
     if options.gates == "dense" or not any(kinds.values()):
         return []
+    if options.gates == "blind":
+        return [BlindGates(Scope(n, heads, **kinds), threshold=options.threshold)]
     network = cast("Network", options.network)
     made = partial(Arbitrator, sizes=arbitrator, network=network, threshold=options.threshold)
     if options.arbitrator == "single":

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 import tones
+from fakes import recognizer
 from workers import work_here
 
 from earmark.bench import learning, observing, provenance, run
@@ -174,6 +175,68 @@ def test_what_decides_the_weights_decides_the_key(tmp_path: Path, corpus: Path, 
     assert len(keys | {base}) == 5
     assert only_cell(go(tmp_path, corpus, SUITE.replace("passes = 1", "passes = 2"))).train_key == base
     assert jobs.count("train") == 5
+
+
+GOING_ON = (
+    SUITE.partition("[[measure]]")[0]
+    + """
+[[train]]
+id = "more"
+of = "words"
+task = "recognition"
+plugins = ["honest"]
+corpus = "tones"
+steps = 2
+recipe = { threads = 1 }
+[[train]]
+id = "same"
+of = "more"
+task = "recognition"
+plugins = ["honest"]
+[[measure]]
+of = ["same", "more"]
+corpus = ["tones"]
+cohorts = []
+"""
+)
+
+
+def test_a_training_goes_on_from_another_s_weights(tmp_path: Path, corpus: Path, jobs: list[str]) -> None:
+    outcome = go(tmp_path, corpus, GOING_ON)
+    told = outcome.folder.read_run().checkpoints
+    first, more, same = sorted(told.values(), key=lambda facts: (facts["steps"], "base" not in facts))[::-1]
+    assert [facts["steps"] for facts in (first, more, same)] == [4, 2, 0]
+    assert (more["base_sha256"], same["base_sha256"]) == (first["sha256"], more["sha256"])
+    assert same["sha256"] == more["sha256"] != first["sha256"]
+    assert same["trained_on"] == ["tones"]
+    more_cell, same_cell = outcome.folder.read_cells()
+    assert ("train:same" in same_cell.flags, "train:more" in more_cell.flags) == (True, True)
+    assert jobs == ["train"] * 3 + ["observe"] * 2
+
+
+def test_what_cannot_begin_takes_what_goes_on_from_it_along(
+    tmp_path: Path, corpus: Path, jobs: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(teaching, "_build", lambda *_: 1 / 0)
+    cells = go(tmp_path, corpus, GOING_ON).folder.read_cells()
+    assert [(cell.status, cell.reason) for cell in cells] == [
+        ("failed", "training: ZeroDivisionError: division by zero")
+    ] * 2
+    assert jobs == ["train"]
+
+
+def test_weights_of_another_shape_are_refused(tmp_path: Path, corpus: Path, jobs: list[str]) -> None:
+    cell = only_cell(go(tmp_path, corpus))
+    folder = learning.checkpoint_folder(cell.train_key)
+    state, config = checkpoint.read(folder)
+    training = SimpleNamespace(plugin="honest", preset="tiny", options={}, seed=0, device="cpu")
+    for weights, message in [
+        ({"other": state["out.bias"]}, "no tensor of it"),
+        ({"out.bias": state["out.bias"][1:]}, "out.bias is"),
+    ]:
+        checkpoint.write(folder, weights, config)
+        with pytest.raises(InputError, match=message):
+            teaching.begin_with(recognizer.build, folder, training)  # type: ignore[arg-type]
 
 
 def test_slices_of_utterances_and_the_offline_form_are_scored(tmp_path: Path, corpus: Path, jobs: list[str]) -> None:

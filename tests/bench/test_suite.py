@@ -175,6 +175,70 @@ def test_checkpoints_are_planned_once_for_all_that_is_measured_with_them() -> No
     assert not set(trainings(suite, specs=SPECS, digests=changed)) & set(keys)
 
 
+def going_on(**changes: Any) -> dict[str, Any]:
+    """A block that learns, one of another model that goes on from it, and one that takes that one's weights."""
+    task = {"task": "recognition"}
+    blocks = [
+        {"id": "base", "plugins": ["asr"], "preset": "paper", "corpus": "c", "steps": 3, **task},
+        {"id": "more", "of": "base", "plugins": ["asr"], "corpus": "c", "steps": 2, **task},
+        {"id": "same", "of": "more", "plugins": ["asr"], "with": {"beam": 2}, **task},
+    ]
+    return data(train=blocks, measure=[{"of": ["same"], "corpus": ["d"]}], **changes)
+
+
+def test_a_training_that_goes_on_is_planned_after_what_it_goes_on_from() -> None:
+    suite = parse_suite(going_on(), "unit")
+    digests = Digests(DIGESTS, {name: f"audio of {name}" for name in suite.corpora()}, "h", "t")
+    base, more, same = trainings(suite, specs=SPECS, digests=digests).values()
+    assert (base.base, more.base, same.base) == (None, base, more)
+    assert [one.preset for one in (base, more, same)] == ["paper"] * 3
+    assert [(one.steps, one.corpus) for one in (base, more, same)] == [(3, "c"), (2, "c"), (0, "c")]
+    (cell,) = plan(suite, specs=SPECS, digests=digests)
+    assert (cell.train_key, cell.train, cell.train_corpus, cell.steps) == (same.train_key, "same", "c", None)
+    longer = going_on()
+    longer["train"][0]["steps"] = 4
+    assert not set(trainings(parse_suite(longer, "unit"), specs=SPECS, digests=digests)) & {
+        base.train_key,
+        same.train_key,
+    }
+
+
+def test_a_named_model_keeps_what_it_goes_on_from() -> None:
+    whole = going_on()
+    whole["train"][2]["plugins"] = ["other"]
+    suite = with_plugins(parse_suite(whole, "unit"), ["other"], SPECS)
+    assert [(block.id, block.plugins) for block in suite.train] == [
+        ("base", ["asr"]),
+        ("more", ["asr"]),
+        ("same", ["other"]),
+    ]
+    assert suite.measure[0].of == ["same"]
+
+
+@pytest.mark.parametrize(
+    ("place", "change", "message"),
+    [
+        (1, {"of": "bsae"}, "train 'more': of names unknown block 'bsae'; did you mean base?"),
+        (1, {"of": "same"}, "unknown block 'same'"),
+        (1, {"steps": None}, "train block 'more' has no steps"),
+        (2, {"vocabulary": "corpus"}, "train block 'same' learns its vocabulary from its corpus"),
+    ],
+)
+def test_blocks_that_cannot_go_on_are_refused(place: int, change: dict[str, Any], message: str) -> None:
+    whole = going_on()
+    whole["train"][place].update(change)
+    with pytest.raises(InputError) as caught:
+        parse_suite(whole, "unit")
+    assert message in str(caught.value)
+
+
+def test_which_of_several_models_a_stranger_goes_on_from_is_not_guessed() -> None:
+    whole = going_on()
+    whole["train"][0]["plugins"], whole["train"][1]["plugins"] = ["asr", "other"], ["voice"]
+    with pytest.raises(InputError, match="trains several models and 'voice' is none of them"):
+        parse_suite(whole, "unit")
+
+
 def test_a_path_is_called_by_its_last_part() -> None:
     """Paths differ from machine to machine, content does not: the fingerprint is the identity."""
     here, there = (with_corpus(parse_suite(data(), "unit"), path) for path in ("/home/a/speech", "/mnt/b/speech"))

@@ -191,6 +191,29 @@ def test_the_best_weights_on_dev_are_kept(data: TrainingData) -> None:
     assert not same(trained, fit(tiny(), course(data))[0])
 
 
+class Late(recognizer.TinyRecognizer):
+    """Not what it is to be before step 7."""
+
+    def may_keep(self, progress: Progress) -> bool:
+        return progress.step >= 6
+
+
+def test_a_model_says_when_its_weights_may_be_kept(data: TrainingData) -> None:
+    """Dev gets worse from look to look: the first look that counts is kept."""
+
+    class Falling(Dev):
+        def __call__(self, model: Any) -> float:
+            looks.append(0)
+            return float(len(looks))
+
+    looks: list[int] = []
+    torch.manual_seed(0)
+    _, standing = fit(Late(), course(data, dev=Falling([])))
+    assert (standing.best_step, len(looks)) == (9, 2)
+    looks.clear()
+    assert fit(tiny(), course(data, dev=Falling([])))[1].best_step == 3
+
+
 def test_a_loss_that_is_not_finite_names_its_step(data: TrainingData) -> None:
     def shout(example: Example, rng: np.random.Generator) -> Example:
         return replace(example, samples=example.samples * np.float32(np.nan))
