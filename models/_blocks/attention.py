@@ -109,15 +109,18 @@ class KeyCache:
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """Frames ``first`` to ``first + n`` on their way through the blocks: their turns, and how far back each may look.
-
-    ``context`` counts the frame itself.
+    """Frames ``first`` to ``first + n`` on their way through the blocks: their turns, their numbers (n,), and how far
+    back each may look, itself included.
     """
 
     turn: Turn
+    times: Tensor
     first: int
-    n: int
     context: int
+
+    @property
+    def n(self) -> int:
+        return len(self.times)
 
     def allowed(self, own: Tensor, times: Tensor) -> Tensor:
         """(m, n) bools: whether frames at (m,) times may see those at (n,) times."""
@@ -152,8 +155,7 @@ class GatedAttention(nn.Module):
         query = self.query(y).view(batch, n, self.heads, self.head).transpose(1, 2)  # (B, H, T, E)
         key, value = self.key_value(y).view(batch, n, self.heads, 2, self.head).permute(3, 0, 2, 1, 4)
         query, key = self.rotary(query, sight.turn), self.rotary(key, sight.turn)
-        times = torch.arange(n, device=y.device)
-        allowed = sight.allowed(times, times)
+        allowed = sight.allowed(sight.times, sight.times)
         if gates is None:
             heard = functional.scaled_dot_product_attention(query, key, value, attn_mask=allowed)
         else:
@@ -196,9 +198,8 @@ class GatedAttention(nn.Module):
     def _look(self, x: Tensor, y: Tensor, frames: Frames, heads: slice, cache: KeyCache, sight: Sight) -> Tensor:
         rows, n = slice(heads.start * self.head, heads.stop * self.head), len(frames)
         query = functional.linear(frames.of(y), self.query.weight[rows], self.query.bias[rows])
-        query = self.rotary(
-            query.view(n, self.group, self.head).transpose(0, 1), frames.of(sight.turn)
-        )  # (heads, n, E)
+        query = query.view(n, self.group, self.head).transpose(0, 1)  # (heads, n, E)
+        query = self.rotary.turn_(query, frames.of(sight.turn))
         heard = self._heard(query, frames, cache, sight).transpose(0, 1).reshape(n, -1)
         if frames.index is None:
             return torch.addmm(x, heard, self.output[rows])
@@ -209,8 +210,7 @@ class GatedAttention(nn.Module):
         keys, values = cache.keys[None], cache.values[None]
         if sight.n == 1:  # everything that is still held may be seen
             return functional.scaled_dot_product_attention(query[None], keys, values)[0]
-        own = torch.arange(sight.first, sight.first + sight.n, device=query.device)
-        allowed = sight.allowed(frames.of(own), cache.times)
+        allowed = sight.allowed(frames.of(sight.times), cache.times)
         found = functional.scaled_dot_product_attention(query[None], keys, values, attn_mask=allowed)[0]
         if cache.held[0] <= sight.first + frames.numbers[0] and sight.first + sight.n <= sight.context:
             return found  # the oldest key may be seen by all

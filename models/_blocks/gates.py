@@ -80,11 +80,10 @@ class Frames:
 
 def frames_on(on: Tensor) -> list[Frames]:
     """(k, n) bools -> for each of n gates the frames in which it is on."""
-    everything, found = Frames(list(range(len(on))), None), []
-    for column in on.t().tolist():
-        numbers = [t for t, is_on in enumerate(column) if is_on]
-        whole = len(numbers) == len(on)
-        found.append(
-            everything if whole else Frames(numbers, torch.tensor(numbers, device=on.device, dtype=torch.long))
-        )
+    index = on.t().nonzero()[:, 1]  # gate by gate
+    numbers, counts = index.tolist(), on.sum(dim=0).tolist()
+    found, end = [], 0
+    for count in counts:
+        begin, end = end, end + count
+        found.append(Frames(numbers[begin:end], None if count == len(on) else index[begin:end]))
     return found

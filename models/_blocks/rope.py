@@ -27,10 +27,9 @@ class Rotary(nn.Module):
         self.register_buffer("rates", rates, persistent=False)
         self.register_buffer("partner", torch.tensor(partner), persistent=False)
 
-    def at(self, first: int, n: int) -> Turn:
-        """The turns of frames ``first`` to ``first + n``; angles are float64, exact however long a stream is."""
-        times = torch.arange(first, first + n, device=self.rates.device, dtype=torch.float64)
-        angles = times[:, None] * self.rates  # (n, half)
+    def at(self, times: Tensor) -> Turn:
+        """The turns of (n,) frames by their numbers; angles are float64, exact however long a stream is."""
+        n, angles = len(times), times[:, None] * self.rates  # (n, half)
         cosines, sines = angles.cos().float(), angles.sin().float()
         rest = len(self.partner) - 2 * len(self.rates)
         both = [cosines, cosines, cosines.new_ones(n, rest), -sines, sines, sines.new_zeros(n, rest)]
@@ -40,3 +39,9 @@ class Rotary(nn.Module):
         """(..., n, width) turned by the (n, 2, width) of ``turn``."""
         cosines, sines = turn.unbind(1)
         return torch.addcmul(x * cosines, x.index_select(-1, self.partner), sines)
+
+    def turn_(self, x: Tensor, turn: Turn) -> Tensor:
+        """The same in place."""
+        cosines, sines = turn.unbind(1)
+        partner = x.index_select(-1, self.partner)
+        return x.mul_(cosines).addcmul_(partner, sines)

@@ -236,7 +236,9 @@ class TransformerEncoder(nn.Module):
         return x if self.norm_stem is None else torch.relu(self.norm_stem(x))
 
     def _sight(self, first: int, n: int) -> Sight:
-        return Sight(self.each[0].attention.rotary.at(first, n), first, n, self.context)
+        rotary = self.each[0].attention.rotary
+        times = torch.arange(first, first + n, device=rotary.rates.device)
+        return Sight(rotary.at(times), times, first, self.context)
 
     @property
     def _n_groups(self) -> int:
