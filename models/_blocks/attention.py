@@ -8,6 +8,7 @@ lengths; where no gate tells them apart, all heads share one.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections import Counter, deque
 from dataclasses import dataclass
 
@@ -75,17 +76,16 @@ class KeyCache:
     def times(self) -> Tensor:
         return self.frames[self.first : self.first + len(self.held)]
 
-    def add(self, keys: Tensor, values: Tensor, frames: list[int]) -> None:
-        """(heads, n, E) keys and values of these frames."""
+    def add(self, keys: Tensor, values: Tensor, times: Tensor, frames: list[int]) -> None:
+        """(heads, n, E) keys and values of these frames, whose numbers come as a tensor (n,) too."""
         if not self.held and len(frames) > self.frames.shape[0]:
-            self.stores, self.first = (keys, values), 0
-            self.frames = torch.tensor(frames, device=self.frames.device)
+            self.stores, self.frames, self.first = (keys, values), times, 0
         else:
             begin = self._room(len(frames))
             end = begin + len(frames)
             self.stores[0][:, begin:end] = keys
             self.stores[1][:, begin:end] = values
-            self.frames[begin:end] = frames[0] if len(frames) == 1 else torch.tensor(frames, device=self.frames.device)
+            self.frames[begin:end] = frames[0] if len(frames) == 1 else times
         self.held.extend(frames)
 
     def forget(self, before: int) -> None:
@@ -193,7 +193,9 @@ class GatedAttention(nn.Module):
         rows = slice(2 * heads.start * self.head, 2 * heads.stop * self.head)
         both = functional.linear(frames.of(y), self.key_value.weight[rows], self.key_value.bias[rows])
         key, value = both.view(len(frames), self.group, 2, self.head).permute(2, 1, 0, 3)  # (heads, n, E) each
-        cache.add(self.rotary(key, frames.of(sight.turn)), value, [sight.first + t for t in frames.numbers])
+        key = self.rotary.turn_(key, frames.of(sight.turn))
+        times = sight.times if sight.n == 1 else frames.of(sight.times)
+        cache.add(key, value, times, [sight.first + t for t in frames.numbers])
 
     def _look(self, x: Tensor, y: Tensor, frames: Frames, heads: slice, cache: KeyCache, sight: Sight) -> Tensor:
         rows, n = slice(heads.start * self.head, heads.stop * self.head), len(frames)
@@ -207,14 +209,17 @@ class GatedAttention(nn.Module):
 
     def _heard(self, query: Tensor, frames: Frames, cache: KeyCache, sight: Sight) -> Tensor:
         """What (heads, n, E) queries find in the cache; zeros where nothing in it may be seen."""
-        keys, values = cache.keys[None], cache.values[None]
         if sight.n == 1:  # everything that is still held may be seen
-            return functional.scaled_dot_product_attention(query[None], keys, values)[0]
+            return functional.scaled_dot_product_attention(query[None], cache.keys[None], cache.values[None])[0]
         allowed = sight.allowed(frames.of(sight.times), cache.times)
-        found = functional.scaled_dot_product_attention(query[None], keys, values, attn_mask=allowed)[0]
-        if cache.held[0] <= sight.first + frames.numbers[0] and sight.first + sight.n <= sight.context:
-            return found  # the oldest key may be seen by all
-        return torch.where(allowed.any(dim=1)[:, None], found, 0.0)
+        logits = torch.where(allowed, 0.0, -math.inf).expand(len(query), -1, -1)
+        logits = torch.baddbmm(logits, query, cache.keys.transpose(1, 2), alpha=1.0 / math.sqrt(query.shape[-1]))
+        found = logits.softmax(dim=2) @ cache.values
+        if sight.first + sight.n > sight.context:
+            return torch.where(allowed.any(dim=1)[:, None], found, 0.0)
+        n_too_early = bisect_left(frames.numbers, cache.held[0] - sight.first)
+        found[:, :n_too_early] = 0.0
+        return found
 
     # --- what it takes --------------------------------------------------------------------------------------------
 

@@ -70,7 +70,7 @@ def test_a_cache_holds_what_was_added_and_not_forgotten() -> None:
     for t in range(0, 300, 3):
         frames = [t, t + 1] if t % 2 else [t]
         keys = noise(HEADS, len(frames), WIDTH, seed=t)
-        cache.add(keys, 2 * keys, frames)
+        cache.add(keys, 2 * keys, torch.tensor(frames), frames)
         held.update({frame: keys[:, i] for i, frame in enumerate(frames)})
         cache.forget(t - 20)
         held = {frame: k for frame, k in held.items() if frame >= t - 20}
@@ -83,7 +83,7 @@ def test_a_cache_holds_what_was_added_and_not_forgotten() -> None:
 @pytest.mark.parametrize("n", [1, 100])
 def test_a_cache_that_forgets_everything_is_empty(n: int) -> None:
     cache = KeyCache(1, WIDTH, noise(1))
-    cache.add(noise(1, n, WIDTH), noise(1, n, WIDTH), list(range(n)))
+    cache.add(noise(1, n, WIDTH), noise(1, n, WIDTH), torch.arange(n), list(range(n)))
     cache.forget(n)
     assert len(cache) == 0
     assert cache.keys.shape == (1, 0, WIDTH)
