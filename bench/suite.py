@@ -57,6 +57,7 @@ class Recipe(Block):
     clip: float = Field(5.0, gt=0)
     dev_every: int | None = Field(None, ge=1)
     threads: int = Field(2, ge=1)
+    rates: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
 
 
 class Train(Block):

@@ -80,8 +80,9 @@ class _Fit:
         self.still = _still(model, self.free)
         recipe = course.recipe
         optimizer = torch.optim.AdamW(
-            list(self.free), lr=recipe.learning_rate, betas=recipe.betas, weight_decay=recipe.weight_decay
-        )
+            _by_rate(model, self.free, recipe.rates),
+            lr=recipe.learning_rate, betas=recipe.betas, weight_decay=recipe.weight_decay,
+        )  # fmt: skip
         self.optimizer: Any = self.fabric.setup_optimizers(optimizer)
         self.inner = optimizer
         self.batches = self._batches(course.data, wishes.row_weights)
@@ -124,7 +125,8 @@ class _Fit:
         with self.fabric.autocast():
             losses = (self.objective.losses if self.objective else self.model.loss)(batch, progress)
             loss = self._total(losses, step)
-        self.inner.param_groups[0]["lr"] = course.recipe.rate(step)
+        for group in self.inner.param_groups:
+            group["lr"] = group["times"] * course.recipe.rate(step)
         self.optimizer.zero_grad()
         self.fabric.backward(loss)
         torch.nn.utils.clip_grad_norm_(list(self.free), course.recipe.clip)
@@ -230,12 +232,29 @@ def _cuda_devices(device: str) -> list[int]:
     return [int(index or 0)] if kind == "cuda" else []
 
 
+def _parts(model: Any, named: Sequence[str], purpose: str) -> Mapping[str, Sequence[str]]:
+    """The model's parts, some of which are named for a purpose; InputError where there is none of that name."""
+    parts: Mapping[str, Sequence[str]] = model.parts()
+    unknown = [part for part in named if part not in parts]
+    if unknown:
+        raise InputError(f"no part {unknown[0]!r} {purpose}", fix=f"there is {', '.join(parts)}")
+    return parts
+
+
+def _by_rate(model: Any, free: Mapping[Tensor, None], rates: Mapping[str, float]) -> list[dict[str, Any]]:
+    """The free parameters in groups of one rate, each ``times`` the learning rate."""
+    parts = _parts(model, [*rates], "to be given a rate")
+    of_name = {name: rates.get(part, 1.0) for part, names in parts.items() for name in names}
+    groups: dict[float, list[Tensor]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter in free:
+            groups.setdefault(of_name.get(name, 1.0), []).append(parameter)
+    return [{"params": group, "times": times} for times, group in groups.items()]
+
+
 def _free(model: Any, frozen: Sequence[str]) -> dict[Tensor, None]:
     """The parameters that training may change, in order."""
-    parts: Mapping[str, Sequence[str]] = model.parts()
-    unknown = [part for part in frozen if part not in parts]
-    if unknown:
-        raise InputError(f"no part {unknown[0]!r} to freeze", fix=f"there is {', '.join(parts)}")
+    parts = _parts(model, frozen, "to freeze")
     held = {name for part in frozen for name in parts[part]}
     free = {parameter: None for name, parameter in model.named_parameters() if name not in held}
     if not free:

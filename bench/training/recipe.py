@@ -24,6 +24,8 @@ class Recipe:
     threads: int = 2
     weights: Mapping[str, float] = field(default_factory=dict)
     """Of loss terms by name; 1 where none is given."""
+    rates: Mapping[str, float] = field(default_factory=dict)
+    """Of parts of the model by name, times the learning rate; 1 where none is given."""
 
     def rate(self, step: int) -> float:
         """Learning rate of step ``step``, counted from 0."""

@@ -6,11 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from earmark.bench.api import Condition
+from earmark.bench.api import Condition, Samples, Update
+from earmark.models._blocks.loudness import Loudness
 from earmark.models._blocks.options import AROUND
 from earmark.models._blocks.recognizer import Sizes, Transducer
 from earmark.models._blocks.stream import TransducerStream
 from earmark.models._blocks.transformer import TransformerSizes
+from earmark.models._blocks.transformer_encoder import GATES
 
 TRANSFORMERS = {
     "tiny": TransformerSizes(stack=6, stem=3, width=120, blocks=4, heads=4, ffn=480),
@@ -29,7 +31,21 @@ STEADY_S = 10.0
 
 
 class AttendingStream(TransducerStream):
-    """Its work is what was executed, its dense work what everything would have taken; probes say what was on."""
+    """Its work is what was executed, its dense work what everything would have taken; probes say what was on, and how
+    much of it where the recording is loud and where it is quiet. Its tail of silence is in neither.
+    """
+
+    def __init__(self, model: AttendingTransducer) -> None:
+        super().__init__(model)
+        config = model.front.config
+        self.loudness = Loudness(config.stack * config.hop, GATES)
+
+    def accept(self, samples: Samples) -> Update:
+        (state,) = self.encoder_state
+        state.shares = None
+        update = super().accept(samples)
+        self.loudness.note(samples, state.shares)
+        return update
 
     def encoder_work(self) -> Mapping[str, int]:
         work: Mapping[str, int] = self.model.encoder.work(self.encoder_state)
@@ -41,8 +57,7 @@ class AttendingStream(TransducerStream):
         return work
 
     def probes(self) -> Mapping[str, float]:
-        probes: Mapping[str, float] = self.model.encoder.probes(self.encoder_state)
-        return probes
+        return {**self.model.encoder.probes(self.encoder_state), **self.loudness.probes()}
 
 
 class AttendingTransducer(Transducer):

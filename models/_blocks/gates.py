@@ -33,6 +33,10 @@ class Gates:
     def n_blocks(self) -> int:
         return self.ffn.shape[-1]
 
+    def shares(self) -> Tensor:
+        """(k, 3): of k frames the shares of queries, of keys and of feed-forwards that are on."""
+        return torch.stack([gate.flatten(1).float().mean(dim=1) for gate in (self.query, self.key, self.ffn)], dim=1)
+
 
 @dataclass(frozen=True, slots=True)
 class BlockGates:

@@ -52,7 +52,8 @@ class StreamState:
     """Of one recording: frames so far, what the stem, the deciders and each group of heads keep, and what was done.
 
     ``work`` and ``dense`` are multiply-accumulates by part, executed and with everything on and nothing that decides;
-    ``on`` counts frames by gate and block, heads added up.
+    ``on`` counts frames by gate and block, heads added up; ``shares`` (k, 3) are those of the k frames of the last
+    step that were on, over the blocks that somebody decides for, by gate.
     """
 
     stem: Any
@@ -62,6 +63,7 @@ class StreamState:
     work: Counter[str] = field(default_factory=Counter)
     dense: Counter[str] = field(default_factory=Counter)
     on: Counter[tuple[str, int]] = field(default_factory=Counter)
+    shares: Tensor | None = None
 
 
 class TransformerEncoder(nn.Module):
@@ -93,6 +95,7 @@ class TransformerEncoder(nn.Module):
         )
         self.norm_stem = nn.LayerNorm(sizes.width) if sizes.stem else None
         self.deciders = nn.ModuleList(deciders)
+        self.n_decided = sum(decider.n_blocks for decider in self._deciders())
         per_head = any(decider.per_head for decider in self._deciders())
         self.each = tuple(Block(sizes, dropout, per_head=per_head) for _ in range(sizes.blocks))
         self.blocks = nn.ModuleList(self.each)
@@ -154,11 +157,13 @@ class TransformerEncoder(nn.Module):
         else:
             x = self.stem(x)
         x = self._stemmed(x)[0]  # (k, D)
-        place = 0
+        place, shares = 0, None
         for number, decider in enumerate(self._deciders()):
             source = frames if decider.reads == "frames" else x[None]
             gates, state.deciders[number] = decider.step(source, state.deciders[number])
             state.work["arbitrator"] += decider.macs(k)
+            decided = gates.shares() * (gates.n_blocks / self.n_decided)
+            shares = decided if shares is None else shares + decided
             for on in self._on(gates):
                 x = self._block(place, x, sight, on, state)
                 place += 1
@@ -166,6 +171,7 @@ class TransformerEncoder(nn.Module):
         everything = BlockOn([every] * self._n_groups, [every] * self._n_groups, every)
         for rest in range(place, self.sizes.blocks):
             x = self._block(rest, x, sight, everything, state)
+        state.shares = shares
         self._account(k, state)
         encoded: Tensor = self.output(self.norm(x))
         return encoded

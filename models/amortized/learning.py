@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,6 +85,13 @@ class AmortizedTransducer(AttendingTransducer):
         cost = cost_share(self.encoder, gates, lengths)
         compute = PRESSURE * (cost - phase.target).relu() + phase.beta * cost
         return Losses({**losses.terms, "compute": compute}, losses.items)
+
+    def parts(self) -> Mapping[str, Sequence[str]]:
+        """As of every transducer, and ``arbitrator``, where gates are learned, is what decides."""
+        parts = {name: list(names) for name, names in super().parts().items()}
+        deciding = [name for name in parts["encoder"] if name.startswith("encoder.deciders.")]
+        parts["encoder"] = [name for name in parts["encoder"] if name not in deciding]
+        return {**parts, "arbitrator": deciding} if deciding else parts
 
     def may_keep(self, progress: Progress) -> bool:  # noqa: ARG002 - the model knows how far it is
         """Not before the target has come down: until then the best on dev are those that leave nothing out."""

@@ -191,6 +191,16 @@ def test_the_best_weights_on_dev_are_kept(data: TrainingData) -> None:
     assert not same(trained, fit(tiny(), course(data))[0])
 
 
+def test_parts_may_be_given_rates_of_their_own(data: TrainingData) -> None:
+    """With no rate to speak of a part stays where it is, and the others move."""
+    recipe = replace(course(data).recipe, weight_decay=0.0, rates={"front": 1e-9})
+    trained, _ = fit(tiny(), course(data, recipe=recipe))
+    torch.testing.assert_close(trained.front.weight, tiny().front.weight)
+    assert not torch.allclose(trained.out.weight, tiny().out.weight, atol=0.01)
+    with pytest.raises(InputError, match="no part 'fornt' to be given a rate; there is front"):
+        fit(tiny(), course(data, recipe=replace(recipe, rates={"fornt": 2.0})))
+
+
 class Late(recognizer.TinyRecognizer):
     """Not what it is to be before step 7."""
 
