@@ -25,6 +25,7 @@ HEADLINE = {"recognition": "wer", "conversation": "orc_wer", "verification": "ee
 """By task, the error rate that tables begin with."""
 GAP = {"recognition": "gap_rel", "conversation": "gap_rel", "verification": "eer_gap_rel", "finding": "gap_rel"}
 """By task, the gap that is shown first."""
+GATES = "gate_rate"
 ADJUSTED = "gap_ratio_adjusted"
 COST = {
     "recognition": ("upl_final_p50", "rtf_streaming"),
@@ -140,12 +141,13 @@ class CellView:
 
     @cached_property
     def schemes(self) -> tuple[SchemeView, ...]:
-        """Every cohort scheme, by name."""
+        """Every cohort scheme, by name; rates of gates by part and by level are none."""
         found: dict[str, list[Measurement]] = defaultdict(list)
         for row in self.measurements:
             if row.scheme != ALL:
                 found[row.scheme].append(row)
-        return tuple(self._scheme(name, rows) for name, rows in sorted(found.items()))
+        told = {name: rows for name, rows in found.items() if any(row.metric != GATES for row in rows)}
+        return tuple(self._scheme(name, rows) for name, rows in sorted(told.items()))
 
     def _scheme(self, name: str, rows: Sequence[Measurement]) -> SchemeView:
         headline, gap = HEADLINE[self.cell.task], GAP[self.cell.task]

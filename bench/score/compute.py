@@ -24,6 +24,8 @@ from earmark.bench.tables import read_table
 NOT_COUNTED = "the model does not report its multiply-accumulates"
 GATES = "gate_rate"
 """Probes of this name, or of one that begins with it and an underscore, are shares of gated work that was done."""
+LEVELS = ("loud", "quiet")
+"""Probes ``<level>_frames`` count frames of a recording, ``<level>_rate_<kind>`` are shares of gates over them."""
 
 
 def score_compute(
@@ -111,10 +113,13 @@ def _gates(
     sheet: Sheet, folder: Path, utterances: Sequence[Mapping[str, Any]], schemes: Sequence[Scheme]
 ) -> Iterator[Measurement]:
     """The mean rate of a model's gates, each recording counting by its chunks; nothing for a model without gates."""
-    rates: dict[str, list[float]] = {}
+    probes: dict[str, dict[str, float]] = {}
     for row in read_table(folder, "probes").to_pylist():
-        if row["name"] == GATES or row["name"].startswith(f"{GATES}_"):
-            rates.setdefault(row["utterance_id"], []).append(row["value"])
+        probes.setdefault(row["utterance_id"], {})[row["name"]] = row["value"]
+    found = {
+        name: {k: v for k, v in own.items() if k == GATES or k.startswith(f"{GATES}_")} for name, own in probes.items()
+    }
+    rates = {name: [*own.values()] for name, own in found.items() if own}
     gated = [row for row in utterances if row["utterance_id"] in rates]
     if not gated:
         return
@@ -129,6 +134,37 @@ def _gates(
     )  # fmt: skip
     for scheme in schemes:
         yield from spent.cohort_rows(sheet, GATES, scheme)
+    weights = {row["utterance_id"]: n for row, n in zip(gated, n_chunks, strict=True)}
+    yield from _each_gate(sheet, {name: found[name] for name in weights}, weights)
+    yield from _by_level(sheet, [probes[name] for name in weights])
+
+
+def _each_gate(
+    sheet: Sheet, found: Mapping[str, Mapping[str, float]], weights: Mapping[str, float]
+) -> Iterator[Measurement]:
+    """The rate of each gate that has a name of its own, such as that of the queries of a block: scheme ``gate``."""
+    names = sorted({name for own in found.values() for name in own} - {GATES})
+    for name in names:
+        rows = [(own[name], weights[utterance]) for utterance, own in found.items() if name in own]
+        on, n = sum(rate * weight for rate, weight in rows), sum(weight for _, weight in rows)
+        yield sheet.row(
+            GATES, on / n, numerator=on, denominator=n, n=len(rows), n_unit="utterances", scheme="gate",
+            cohort=name.removeprefix(f"{GATES}_"),
+        )  # fmt: skip
+
+
+def _by_level(sheet: Sheet, probes: Sequence[Mapping[str, float]]) -> Iterator[Measurement]:
+    """The rates of gates by kind over loud and over quiet frames of all recordings: scheme ``level``."""
+    for level in LEVELS:
+        kinds = sorted({name for own in probes for name in own if name.startswith(f"{level}_rate_")})
+        heard = [own for own in probes if own.get(f"{level}_frames")]
+        n = sum(own[f"{level}_frames"] for own in heard)
+        for name in kinds if n else ():
+            on = sum(own[name] * own[f"{level}_frames"] for own in heard)
+            yield sheet.row(
+                GATES, on / n, numerator=on, denominator=n, n=len(heard), n_unit="utterances", scheme="level",
+                cohort=f"{level} {name.removeprefix(f'{level}_rate_')}",
+            )  # fmt: skip
 
 
 def _n_chunks(audio_s: float, chunk_ms: int | None) -> int:

@@ -33,17 +33,32 @@ class Sparing(Stream):
         return {"encoder": 100, "arbitrator": 0}
 
 
+class Gated(Stream):
+    """Rates of two parts, and of what is loud and quiet in it."""
+
+    def __init__(self, **probes: float) -> None:
+        super().__init__(encoder=1)
+        self._probes = probes
+
+    def probes(self) -> Mapping[str, float]:
+        return self._probes
+
+
 def scored(folder: Path, *streams: Stream) -> dict[str, Measurement]:
-    """Measurements by metric of recordings of 2 s each."""
+    return {row.metric: row for row in rows_of(folder, *streams)}
+
+
+def rows_of(folder: Path, *streams: Stream) -> list[Measurement]:
+    """Measurements of recordings of 2 s each."""
     with Writer(folder, "good") as writer:
         for number, stream in enumerate(streams):
             _write_extras(stream, Recording(str(number), np.zeros(2, dtype=np.float32), {}, 1), writer)
-    rows = score_compute(
+    found = score_compute(
         Sheet(runs.cell_row("good"), "basic-1"),
         folder,
         [{"utterance_id": str(n), "audio_s": 2.0, "speaker": None} for n in range(len(streams))],
     )
-    return {row.metric: row for row in rows}
+    return list(found)
 
 
 def test_savings_are_of_the_parts_with_a_dense_bound(tmp_path: Path) -> None:
@@ -67,3 +82,25 @@ def test_a_model_that_tells_no_dense_bound_has_no_reduction(tmp_path: Path) -> N
     found = scored(tmp_path, Stream(encoder=40))
     assert "ccr" not in found
     assert found["macs_per_audio_second"].value == 20
+
+
+def test_rates_of_gates_are_told_part_by_part_and_by_level(tmp_path: Path) -> None:
+    """Recordings of one length count alike; levels count by their frames, and a recording without any is left out."""
+    one = Gated(gate_rate_query_0=0.2, gate_rate_ffn_0=0.6, loud_rate_query=0.5, loud_frames=30.0, keys_held=7.0)
+    other = Gated(
+        gate_rate_query_0=0.4, gate_rate_ffn_0=0.0,
+        loud_rate_query=0.1, loud_frames=10.0, quiet_rate_query=0.3, quiet_frames=5.0,
+    )  # fmt: skip
+    found = {(row.scheme, row.cohort): row for row in rows_of(tmp_path, one, other) if row.metric == "gate_rate"}
+    values = {place: row.value for place, row in found.items()}
+    assert values == pytest.approx(
+        {
+            ("all", "all"): 0.3, ("gate", "query_0"): 0.3, ("gate", "ffn_0"): 0.3,
+            ("level", "loud query"): 0.4, ("level", "quiet query"): 0.3,
+        }
+    )  # fmt: skip
+    assert (found["level", "loud query"].denominator, found["level", "quiet query"].n) == (40, 1)
+
+
+def test_a_model_without_gates_has_no_rates_of_them(tmp_path: Path) -> None:
+    assert "gate_rate" not in scored(tmp_path, Gated(keys_held=7.0))
