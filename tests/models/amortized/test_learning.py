@@ -162,3 +162,40 @@ def test_computing_that_costs_more_is_done_less() -> None:
     rates = [np.mean([learned(beta, seed) for seed in range(3)]) for beta in (0.0, 1.0, 8.0)]
     assert rates[0] > rates[1] > rates[2]
     assert rates[0] - rates[2] > 0.2
+
+
+def test_blind_gates_learn_under_the_cost_and_are_the_same_in_every_frame() -> None:
+    made = model(gates="blind", dense_share=0.0)
+    losses = made.loss(batch(made), Progress(90, 100))
+    losses.terms["compute"].backward()
+    (logits,) = made.encoder.deciders.parameters()
+    assert logits.grad is not None
+    assert bool((logits.grad > 0).all())  # what is off costs less
+    with torch.no_grad():
+        logits[::2] = -1.0
+    gates = made.eval().encoder.deciders[0](torch.zeros(1, 5, 6))
+    assert bool((gates.query == gates.query[:, :1]).all())
+    assert 0 < float(gates.query.sum()) < gates.query.numel()
+
+
+def test_weights_are_kept_only_when_the_target_has_come_down() -> None:
+    made = model()
+    assert model(gates="dense").may_keep(Progress(0, 100))
+    for step, kept in [(10, False), (70, False), (81, True), (99, True)]:
+        made.loss(batch(made), Progress(step, 100))
+        assert made.may_keep(Progress(step, 100)) is kept
+
+
+def test_a_dense_model_that_gates_go_on_from_begins_their_schedule() -> None:
+    """Nothing was decided in it, so no target was reached, however far its training went."""
+    dense = model(gates="dense")
+    dense.loss(batch(dense), Progress(99, 100))
+    assert float(dense.reached) == 0.0
+
+
+def test_what_decides_is_a_part_of_its_own() -> None:
+    parts = model().parts()
+    assert all(name.startswith("encoder.deciders.") for name in parts["arbitrator"])
+    named = [name for names in parts.values() for name in names]
+    assert sorted(named) == sorted(name for name, _ in model().named_parameters())
+    assert "arbitrator" not in model(gates="random").parts()
