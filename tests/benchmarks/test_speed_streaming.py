@@ -1,8 +1,9 @@
 """How long a streaming step of each model of the paper's size takes, on one thread, with random weights.
 
-A step is 120 ms of sound: front end, encoder and greedy search. Beside it stand, where the encoder has recurrent layers,
-the same ones made of ``nn.LSTMCell``, and the encoder's roofline: the time to read its weights once or to do its multiply-accumulates at the
-rate of a large matrix product, whichever is longer. All are timed in turns; ``extra_info`` holds the ratios.
+A step is 120 ms of sound: front end, encoder and greedy search. Beside it stand the encoder's recurrent layers, where
+it has some, made of ``nn.LSTMCell``, and its roofline: the time to read its weights once or to do its
+multiply-accumulates at the rate of a large matrix product, whichever is longer. All are timed in turns; ``extra_info``
+holds the ratios.
 """
 
 from __future__ import annotations
