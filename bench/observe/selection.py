@@ -110,7 +110,11 @@ def training_rows(corpus: Corpus, training: Training, split: str = "train") -> l
 
 def vocabulary_of(corpus: Corpus) -> list[str]:
     """The words of a corpus's train split, sorted, for engines that can be told what they may hear."""
-    train = select_split(corpus.mixed.talkers if corpus.mixed else corpus, "train").rows
+    talkers = corpus.mixed.talkers if corpus.mixed else corpus
+    if "train" not in column(talkers, "split"):
+        what = "there is no train split to take a vocabulary from"
+        raise InputError(what, where=f"corpus {corpus.name}", fix='leave out vocabulary = "corpus"')
+    train = select_split(talkers, "train").rows
     return sorted({word for text in train["text"] for word in normalize(text, VOCABULARY_NORMALIZER).split()})
 
 
