@@ -36,7 +36,7 @@ _OBSERVING = (
 )  # fmt: skip
 _DRAWING = (
     "worlds/power.py", "worlds/world.py", "executors/drawing.py", "metrics/gaps.py", "metrics/simultaneous.py",
-    "metrics/resampling.py",
+    "metrics/standing.py", "metrics/resampling.py",
 )  # fmt: skip
 _DECODING = ("numpy", "scipy", "soundfile")
 _TRAINING = (

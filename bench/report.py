@@ -26,6 +26,8 @@ HEADLINE = {"recognition": "wer", "conversation": "orc_wer", "verification": "ee
 GAP = {"recognition": "gap_rel", "conversation": "gap_rel", "verification": "eer_gap_rel", "finding": "gap_rel"}
 """By task, the gap that is shown first."""
 GATES = "gate_rate"
+STANDS = "max_t:"
+"""Begins the flag of a cohort that the corrected test tells from all speakers."""
 ADJUSTED = "gap_ratio_adjusted"
 COST = {
     "recognition": ("upl_final_p50", "rtf_streaming"),
@@ -255,6 +257,17 @@ def gap_text(gap: Measurement | None) -> dict[str, str]:
         return {}
     parts = {"null_q95": gap.null_q95, "detectable": gap.detectable}
     return {name: number(gap.metric, amount) for name, amount in parts.items() if amount is not None}
+
+
+def standing(row: Measurement) -> str:
+    """Whether a cohort is served worse or better than all, by a test corrected for how many cohorts there are."""
+    told = [flag.removeprefix(STANDS) for flag in row.flags if flag.startswith(STANDS)]
+    words = {
+        "worse": "worse than all",
+        "better": "better than all",
+        "only_uncorrected": "not told apart once corrected",
+    }
+    return words.get(told[0], told[0]) if told else ""
 
 
 def flags_of(views: Iterable[CellView]) -> tuple[str, ...]:

@@ -103,6 +103,7 @@ def cohort_tables(group: Group) -> Iterator[Table]:
         for text in (heading, "speakers", counted):
             table.add_column(Text(text), justify="right")
         table.add_column(Text("status"))
+        table.add_column(Text("among all"))
         for view in group.cells:
             for scheme in view.schemes:
                 for row in scheme.cohorts if scheme.name == name else ():
@@ -119,7 +120,7 @@ def gap_table(group: Group) -> Table | None:
     metric = report.GAP[group.task]
     adjusted = any(scheme.adjusted for _, scheme in found)
     titles = ["model", "scheme", "worst / best", f"{metric} {formatting.unit(metric)}", "chance, 95 %", "detectable"]
-    titles += ["ratio at equal recordings"] if adjusted else []
+    titles += [f"ratio at equal recordings {formatting.unit(report.ADJUSTED)}"] if adjusted else []
     table = _table(*titles, title="gaps between cohorts (█ gap, │ what chance alone stays under in 95 of 100 cases)")
     table.add_column(Text("0 .. largest"), no_wrap=True, width=BAR)
     table.add_column(Text("reading"), overflow="fold")
@@ -152,7 +153,7 @@ def _cohort_row(view: CellView, row: Measurement) -> list[Text]:
     counted = row.n if view.cell.task == "verification" else row.denominator
     numbers = ["" if n is None else f"{n:,.0f}" for n in (row.n_speakers, counted)]
     rate = Text(formatting.with_interval(row))
-    return [_text(view.label), _text(row.cohort), rate, *map(Text, numbers), _reason(row)]
+    return [_text(view.label), _text(row.cohort), rate, *map(Text, numbers), _reason(row), _text(report.standing(row))]
 
 
 def _gap_row(view: CellView, scheme: SchemeView, *, adjusted: bool) -> list[Text]:

@@ -176,7 +176,10 @@ def _ratio(rows: _Rows, design: Floats, at: int, level: float) -> RateRatio:
     )  # fmt: skip
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")  # what separates cohorts perfectly shows in the standard error
-        fitted = model.fit(cov_type="bias_reduced")
+        try:
+            fitted = model.fit(cov_type="bias_reduced")
+        except np.linalg.LinAlgError:  # a speaker who alone decides a coefficient
+            return RateRatio(None, undefined_interval(level))
         log_ratio, se = float(fitted.params[at]), float(fitted.bse[at])
     if not math.isfinite(log_ratio) or abs(log_ratio) > LARGEST_LOG or not math.isfinite(se):
         return RateRatio(None, undefined_interval(level))

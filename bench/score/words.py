@@ -9,12 +9,16 @@ from typing import Any
 
 from earmark.bench.metrics.cohorts import WER_GAPS, CohortRate, Gap, cohort_gap, cohort_rates
 from earmark.bench.metrics.normalize import normalize
+from earmark.bench.metrics.standing import standing
 from earmark.bench.metrics.statistics import Interval, SpeakerSums, per_speaker, speaker_bootstrap, speaker_mean_rate
 from earmark.bench.metrics.words import WordErrors, score_many, score_many_characters
 from earmark.bench.rows import Measurement
 from earmark.bench.score.confounds import Recordings, adjusted_row
 from earmark.bench.score.measure import Sheet
 from earmark.bench.score.schemes import Scheme
+
+STANDS = "max_t:"
+"""Begins the flag of a cohort that can be told from all speakers: ``worse``, ``better``, or ``only_uncorrected``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +167,9 @@ def _cohort_rows(sheet: Sheet, scheme: Scheme, sums: SpeakerSums, recordings: Re
     known = among(sums, scheme.cohort_of)
     labels = [scheme.cohort_of[speaker] for speaker in known.speakers]
     seed = sheet.seed("wer", scheme.name)
+    stands = standing(known.errors, known.units, labels, seed=seed)
     for cohort in cohort_rates(known, labels, seed=seed):
-        yield _cohort_row(sheet, scheme, cohort)
+        yield _cohort_row(sheet, scheme, cohort, stands.of(cohort.name))
     gap = cohort_gap(known, labels, pair=paired_with(scheme, labels), seed=seed)
     yield from gap_rows(sheet, scheme, gap, WER_GAPS, normalizer=sheet.normalizer)
     if gap.bottom and gap.top and gap.status == "ok":
@@ -184,7 +189,7 @@ def among(sums: SpeakerSums, speakers: Collection[str]) -> SpeakerSums:
     return SpeakerSums(speakers, sums.errors[at], sums.units[at], sums.n_utterances[at])
 
 
-def _cohort_row(sheet: Sheet, scheme: Scheme, cohort: CohortRate) -> Measurement:
+def _cohort_row(sheet: Sheet, scheme: Scheme, cohort: CohortRate, stands: str | None) -> Measurement:
     fields: dict[str, Any] = {
         "scheme": scheme.name,
         "cohort": cohort.name,
@@ -197,6 +202,7 @@ def _cohort_row(sheet: Sheet, scheme: Scheme, cohort: CohortRate) -> Measurement
         "normalizer": sheet.normalizer,
         "status": cohort.status,
         "reason": too_small(cohort.status),
+        "flags": [f"{STANDS}{stands}"] if stands else [],
     }
     if cohort.rate is None:
         return sheet.row("wer", None, **(fields | {"status": "insufficient", "reason": "no reference words"}))

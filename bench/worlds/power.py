@@ -17,14 +17,13 @@ import numpy as np
 
 from earmark.bench.metrics.gaps import status_of
 from earmark.bench.metrics.resampling import Floats, Integers
-from earmark.bench.metrics.simultaneous import max_t
+from earmark.bench.metrics.standing import standing
 from earmark.bench.worlds.world import Drawn, World, draw
 
 if TYPE_CHECKING:
     from earmark.bench.api import CohortScheme, Json, Table
 
 OUTCOMES = ("errors", "words")
-NORMAL_95 = 1.959963984540054
 OVERLAP = 0.5
 """Jaccard index of bottom cohort and planted speakers from which the one counts as having found the other."""
 
@@ -80,7 +79,7 @@ def play(fit: Fit, world: World, truth: str, *, seed: int, n_replicates: int = 5
     scheme = fit(drawn.tables["discover"], drawn.tables["select"], seed=seed)
     cohorts = {split: speaker_cohorts(scheme, drawn, split) for split in ("discover", "measure")}
     errors, words = speaker_counts(drawn, "measure")
-    flags = judge(errors, words, cohorts["measure"], seed=seed, n_replicates=n_replicates)
+    flags = standing(errors, words, cohorts["measure"], seed=seed, n_replicates=n_replicates)
     bottom = worst(*speaker_counts(drawn, "discover"), cohorts["discover"])
     inside = np.array([name == bottom for name in cohorts["measure"]])
     planted = drawn.members["measure"][truth]
@@ -95,37 +94,7 @@ def play(fit: Fit, world: World, truth: str, *, seed: int, n_replicates: int = 5
         precision=both / max(int(inside.sum()), 1),
         bottom_flagged=bottom in flags.worse,
         n_flagged=len(flags.worse) + len(flags.better),
-        n_flagged_uncorrected=flags.n_uncorrected,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Flags:
-    """Cohorts whose rate differs from the overall one, and how many would by |T| > 1.96 each for itself."""
-
-    worse: tuple[str, ...] = ()
-    better: tuple[str, ...] = ()
-    n_uncorrected: int = 0
-
-
-def judge(errors: Floats, words: Floats, cohorts: Sequence[str], *, seed: int, n_replicates: int) -> Flags:
-    """The corrected test over cohorts that are large enough; nothing is flagged below two of them.
-
-    The seam: whatever else is to judge cohorts in worlds takes the place of ``max_t`` here.
-    """
-    names = np.array(cohorts)
-    large = [
-        c for c in sorted(set(cohorts)) if status_of(int((names == c).sum()), float(errors[names == c].sum())) == "ok"
-    ]
-    kept = np.isin(names, large)
-    if len(large) < 2:
-        return Flags()
-    found = max_t(errors[kept], words[kept], names[kept].tolist(), n_replicates=n_replicates, seed=seed)
-    t = found.statistics
-    return Flags(
-        worse=tuple(name for name in found.flagged if t[name] > 0),
-        better=tuple(name for name in found.flagged if t[name] < 0),
-        n_uncorrected=sum(abs(value) > NORMAL_95 for value in t.values()),
+        n_flagged_uncorrected=len(flags.uncorrected),
     )
 
 

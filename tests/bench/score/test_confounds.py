@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import runs
 
+from earmark.bench.metrics.standing import standing
 from earmark.bench.metrics.words import WordErrors
 from earmark.bench.score.confounds import Recordings, adjusted_row
 from earmark.bench.score.measure import Sheet
@@ -85,3 +86,17 @@ def test_a_cohort_without_errors_has_no_ratio() -> None:
     row = adjusted_row(sheet(), SCHEME, PAIR, Recordings(rows.utterances, zero))
     assert (row.value, row.status) == (None, "insufficient")
     assert row.reason == "cohort 'b' has no errors"
+
+
+def test_cohorts_that_differ_from_all_are_marked_by_the_corrected_test() -> None:
+    """Of two cohorts at a rate of 0.1 and 0.2 both differ from all; of twenty equal ones nobody does."""
+    rng = np.random.default_rng(1)
+    words = np.full(400, 200.0)
+    halves = rng.poisson(np.where(np.arange(400) % 2, 20, 40)).astype(float)
+    found = standing(halves, words, ["high", "low"] * 200, seed=0)
+    assert (found.of("high"), found.of("low"), found.of("absent")) == ("worse", "better", None)
+    twenty = [f"c{i % 20}" for i in range(400)]
+    equal = [standing(rng.poisson(20.0, 400).astype(float), words, twenty, seed=s, n_replicates=300) for s in range(20)]
+    assert sum(bool(one.worse or one.better) for one in equal) <= 4
+    assert sum(len(one.uncorrected) for one in equal) > 2
+    assert any("only_uncorrected" in {one.of(name) for name in twenty} for one in equal)

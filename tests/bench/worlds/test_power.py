@@ -11,8 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 from earmark.bench.api import InputError, Json, Table
+from earmark.bench.metrics.standing import standing
 from earmark.bench.worlds import GROUPS, World, draw, measure, play, random_groups, summarize
-from earmark.bench.worlds.power import Outcome, binomial_interval, judge, speaker_cohorts, speaker_counts, worst
+from earmark.bench.worlds.power import Outcome, binomial_interval, speaker_cohorts, speaker_counts, worst
 
 WORLD = World(n_speakers={"discover": 120, "select": 20, "measure": 120}, n_utterances=5, share=0.25)
 OUTCOME = Outcome(0, 2, "a", 0.3, 0.6, 0.7, 0.8, True, 1, 1)
@@ -115,9 +116,9 @@ def test_only_large_cohorts_are_judged_and_ranked() -> None:
     errors = np.array([50.0] * 9 + [1.0] * 12 + [20.0] * 15 + [10.0] * 15) + np.arange(51) % 2
     words = np.array([60.0] * 9 + [2.0] * 12 + [100.0] * 30)
     assert worst(errors, words, cohorts) == "high"
-    flags = judge(errors, words, cohorts, seed=0, n_replicates=200)
-    assert (flags.worse, flags.better, flags.n_uncorrected) == (("high",), ("low",), 2)
-    assert judge(errors, words, ["one"] * 51, seed=0, n_replicates=50).worse == ()
+    flags = standing(errors, words, cohorts, seed=0, n_replicates=200)
+    assert (flags.worse, flags.better, flags.uncorrected) == (("high",), ("low",), ("high", "low"))
+    assert standing(errors, words, ["one"] * 51, seed=0, n_replicates=50).worse == ()
 
 
 def test_null_groups_are_flagged_as_rarely_as_said() -> None:
