@@ -265,7 +265,7 @@ def standing(row: Measurement) -> str:
     words = {
         "worse": "worse than all",
         "better": "better than all",
-        "only_uncorrected": "not told apart once corrected",
+        "only_uncorrected": "no longer once corrected",
     }
     return words.get(told[0], told[0]) if told else ""
 
