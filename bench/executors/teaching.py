@@ -51,7 +51,7 @@ def teach(job: Mapping[str, Any], report: Report) -> tuple[list[str], list[str]]
     if begun:
         model, before = begin_with(build, begun, training)
     else:
-        pieces = tokenizer.train_pieces([row["text"] for row in rows], training.pieces) if _reads(training) else None
+        pieces = _vocabulary(rows, training)
         model, before = _build(build, training, pieces), {"vocabulary": pieces}
     course = course_of(corpus, rows, training, model.info.sample_rate_hz, cache, show, state=Path(job["state"]))
     trained, standing = fit(model, course)
@@ -114,8 +114,11 @@ def _build(build: Callable[..., HasInfo], training: Training, pieces: Sequence[s
     return model
 
 
-def _reads(training: Training) -> bool:
-    return training.task != "verification"
+def _vocabulary(rows: Rows, training: Training) -> list[str]:
+    """What a model learns to tell apart: pieces of the texts, or the speakers."""
+    if training.task == "verification":
+        return sorted({row["speaker"] for row in rows if row["speaker"]})
+    return list(tokenizer.train_pieces([row["text"] for row in rows], training.pieces))
 
 
 def rows_of(corpus: Corpus, training: Training, cache: Path, show: Callable[[int, int, str], None]) -> Rows:

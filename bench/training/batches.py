@@ -21,7 +21,9 @@ WINDOW = 20
 class Batches:
     """``batching`` is ``bucketed``, recordings of like length together, or ``by_speaker``, two of each speaker.
 
-    ``weights`` (n,) draw recordings with replacement in proportion to them, an epoch being as long as without.
+    ``weights`` (n,) draw recordings with replacement in proportion to them, an epoch being as long as without. By
+    speaker they draw speakers in proportion to the sum over their recordings, each at most once in a batch, and of a
+    speaker's recordings two by their weights.
     """
 
     seed: int
@@ -73,17 +75,41 @@ class Batches:
         return [int(row) for row in rng.choice(n, n, p=chances / chances.sum())]
 
     def _by_speaker(self, rng: Generator) -> list[list[int]]:
-        chances = np.ones(len(self.durations)) if self.weights is None else np.asarray(self.weights, dtype=np.float64)
-        pairs = []
-        for rows in self._pairs():
-            weight = chances[rows]
-            if np.count_nonzero(weight) >= 2:
-                pairs.append([int(row) for row in rng.choice(rows, 2, replace=False, p=weight / weight.sum())])
-        half = max(2, self.batch_size // 2)
-        order = rng.permutation(len(pairs))
-        groups = [order[i : i + half] for i in range(0, len(order), half)]
-        kept = [group for group in groups if len(group) >= 2] or groups
-        return [[row for place in group for row in pairs[place]] for group in kept]
+        half, rows_of = max(2, self.batch_size // 2), self._drawable()
+        if self.weights is None:
+            order = [int(place) for place in rng.permutation(len(rows_of))]
+            groups = [order[i : i + half] for i in range(0, len(order), half)]
+            groups = [group for group in groups if len(group) >= 2] or groups
+        else:
+            n_batches = max(1, round(len(self._pairs()) / half))
+            groups = [self._drawn_speakers(rows_of, half, rng) for _ in range(n_batches)]
+        return [[row for place in group for row in self._two(rows_of[place], rng)] for group in groups]
+
+    def _drawn_speakers(self, rows_of: list[list[int]], n: int, rng: Generator) -> list[int]:
+        """Places of ``n`` speakers, none twice: a systematic sample in random order, so that chances are exact.
+
+        A speaker whose share would be more than one place in a batch has one, and the batch is smaller.
+        """
+        order = rng.permutation(len(rows_of))
+        shares = np.array([self._weights[rows].sum() for rows in rows_of])[order]
+        points = (np.arange(n) + rng.random()) / n
+        found = np.searchsorted(shares.cumsum() / shares.sum(), points, side="right").clip(max=len(order) - 1)
+        return [int(order[place]) for place in np.unique(found)]
+
+    def _two(self, rows: list[int], rng: Generator) -> list[int]:
+        weights = self._weights[rows]
+        return [int(row) for row in rng.choice(rows, 2, replace=False, p=weights / weights.sum())]
+
+    def _drawable(self) -> list[list[int]]:
+        """Rows of each speaker who has two that can be drawn."""
+        found = [rows for rows in self._pairs() if np.count_nonzero(self._weights[rows]) >= 2]
+        if not found:
+            raise InputError("no speaker has two recordings of any weight", fix="give weights that leave pairs")
+        return found
+
+    @property
+    def _weights(self) -> np.ndarray:
+        return np.ones(len(self.durations)) if self.weights is None else np.asarray(self.weights, dtype=np.float64)
 
     def _pairs(self) -> list[list[int]]:
         """Rows of each speaker who has at least two."""

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from earmark.bench.api import Example, Progress, Token, Trainable, Transcribes
+from earmark.bench.api import Example, Progress, SpeakerEmbedder, Token, Trainable, Transcribes
 from earmark.bench.metrics.conversation import Mark, Recording, SpokenTurn, orc, read_turns
 from earmark.bench.metrics.normalize import normalize
+from earmark.bench.metrics.verification import equal_error_rate
 from earmark.bench.metrics.words import WordErrors, score_many
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 BATCH = 32
 
@@ -25,10 +29,12 @@ class Dev:
     normalizer: str = "basic-1"
 
     def metric(self, model: object) -> str:
-        """``wer`` (``orc_wer`` where turns have channels) if the model can transcribe offline, else ``loss``."""
-        if not isinstance(model, Transcribes):
-            return "loss"
-        return "orc_wer" if self._by_turns else "wer"
+        """``wer`` (``orc_wer`` where turns have channels) if the model can transcribe offline, ``eer`` if it embeds
+        speakers and there are trials, else ``loss``.
+        """
+        if isinstance(model, Transcribes):
+            return "orc_wer" if self._by_turns else "wer"
+        return "eer" if isinstance(model, SpeakerEmbedder) and len(self._same_speaker()) else "loss"
 
     @property
     def _by_turns(self) -> bool:
@@ -38,7 +44,7 @@ class Dev:
         """The metric on the dev split, the model in eval mode."""
         with torch.no_grad():
             if not isinstance(model, Transcribes):
-                return self._loss(model)
+                return self._eer(model) if self.metric(model) == "eer" else self._loss(model)
             return (self._orc_wer if self._by_turns else self._wer)(model.transcribe)
 
     def _wer(self, transcribe: Callable[..., list[tuple[Any, ...]]]) -> float:
@@ -66,6 +72,23 @@ class Dev:
             [SpokenTurn(text, t.start_s, t.end_s) for text, t in zip(texts, example.turns, strict=True)],
             [replace(turn, text=text) for text, turn in zip(heard, said, strict=True)],
         )
+
+    def _eer(self, model: SpeakerEmbedder) -> float:
+        """Of every pair of recordings whose speakers are known."""
+        rows = [model.embed(e.samples[None], np.array([len(e.samples)]))[0] for e in self._named()]
+        vectors = np.stack(rows).astype(np.float64)
+        unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        scores, same = (unit @ unit.T)[np.triu_indices(len(unit), 1)], self._same_speaker()
+        return equal_error_rate(scores[same], scores[~same])
+
+    def _named(self) -> list[Example]:
+        return [example for example in self.examples if example.turns[0].speaker]
+
+    def _same_speaker(self) -> NDArray[np.bool_]:
+        """Of each pair of recordings with a speaker, whether it is the same; nothing where all are, or none."""
+        who = np.array([example.turns[0].speaker for example in self._named()])
+        same: NDArray[np.bool_] = (who[:, None] == who[None, :])[np.triu_indices(len(who), 1)]
+        return same if same.any() and not same.all() else same[:0]
 
     def _loss(self, model: Trainable[Any]) -> float:
         losses = []
