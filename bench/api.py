@@ -132,10 +132,14 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Losses:
-    """Named scalar terms, weighted and summed by the loop; ``items`` (B,) for logs by cohort."""
+    """Named scalar terms, weighted and summed by the loop.
+
+    ``items`` (B,) are losses of the recordings and ``weights`` (B,) what each counted for, for logs by cohort.
+    """
 
     terms: Mapping[str, Tensor]
     items: Tensor | None = None
+    weights: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)

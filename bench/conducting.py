@@ -60,7 +60,7 @@ class Conductor:
 
     def _find(self) -> None:
         wanted = {key for cell in self.waiting for key in cell.found.values()}
-        wanted |= {self.prepared.protocol.repairs[key].scheme_key for key in self._repair_keys()}
+        wanted |= {key for name in self._repair_keys() if (key := self.prepared.protocol.repairs[name].scheme_key)}
         findings = {key: one for key, one in self.prepared.protocol.findings.items() if key in wanted}
         self.bureau.find(findings)
         self._note(cohort_schemes=self.bureau.facts)
@@ -82,15 +82,11 @@ class Conductor:
         return lessons
 
     def _lesson(self, repairing: Repairing) -> Lesson:
-        base, key = repairing.base, repairing.scheme_key
+        base = repairing.base
         learned = self.school.ending(base.train_key)
         if learned is not None and learned.status != "ok":
             raise InputError(f"training: {learned.reason}")
-        if key in self.bureau.problems:
-            raise InputError(self.bureau.problems[key])
-        corpus = self.prepared.corpora[base.corpus]
-        target = self.bureau.frozen[key].targets(repairing.target)
-        self.bureau.cohorts_of(self.prepared.protocol.findings[key], corpus, base.corpus)
+        target, cohorts = self._cohorts_for(repairing)
         option = "".join(
             f", {name} {value}" for name, value in repairing.options.items() if not isinstance(value, list)
         )
@@ -99,11 +95,22 @@ class Conductor:
             title=f"repairing {base.plugin} by {repairing.name} (seed {base.seed}{option})",
             threads=repairing.recipe.threads,
             job={
-                "repair": repairing.model_dump(mode="json"), "target": target,
+                "repair": repairing.model_dump(mode="json"), "target": target, "cohorts": cohorts,
                 "checkpoint": str(checkpoint_folder(base.train_key)),
-                "cohorts": str(assigned_file(key, corpus.fingerprint)),
             },
         )  # fmt: skip
+
+    def _cohorts_for(self, repairing: Repairing) -> tuple[list[str], str | None]:
+        """The cohorts that are to be repaired, and where those of train speakers stand; nothing without cohorts."""
+        base, key = repairing.base, repairing.scheme_key
+        if key is None:
+            return [], None
+        if key in self.bureau.problems:
+            raise InputError(self.bureau.problems[key])
+        corpus = self.prepared.corpora[base.corpus]
+        target = self.bureau.frozen[key].targets(repairing.target)
+        self.bureau.cohorts_of(self.prepared.protocol.findings[key], corpus, base.corpus)
+        return target, str(assigned_file(key, corpus.fingerprint))
 
     def _choose(self) -> None:
         for key, choice in self.prepared.protocol.choices.items():
@@ -119,6 +126,7 @@ class Conductor:
         if missing:
             raise InputError(f"a candidate could not be heard on select: {self.done[missing[0]].reason}")
         repairing = self.prepared.protocol.repairs[choice.candidates[0]]
+        assert repairing.scheme_key is not None  # who has no cohorts has no choice
         frozen = self.bureau.frozen[repairing.scheme_key]
         finding = self.prepared.protocol.findings[repairing.scheme_key]
         corpus = self.prepared.corpora[finding.corpus]
@@ -190,8 +198,9 @@ class Conductor:
         if cell.cohort_input != "known":
             return {"of_speaker": {}, "hidden": conditions["hidden"]}
         asked, corpus = self.prepared.corpus_of(cell)
-        finding = self.prepared.protocol.findings[self.prepared.protocol.repairs[key].scheme_key]
-        cohorts = self.bureau.cohorts_of(finding, corpus, asked)
+        scheme = self.prepared.protocol.repairs[key].scheme_key
+        assert scheme is not None  # cohorts are told where there are some
+        cohorts = self.bureau.cohorts_of(self.prepared.protocol.findings[scheme], corpus, asked)
         by_cohort = conditions["by_cohort"]
         known = {speaker: by_cohort[cohort] for speaker, cohort in cohorts.items() if cohort in by_cohort}
         return {"of_speaker": known, "hidden": conditions["hidden"]}
@@ -204,7 +213,8 @@ class Conductor:
     def _assign(self, cell: Planned, row: rows.Cell) -> rows.Cell:
         """Write down who of a cell's speakers is in which found cohort; the row tells the scheme of its repair."""
         folder = self.folder.observations(cell.cell)
-        speakers = sorted({name for name in read_table(folder, "utterances")["speaker"].to_pylist() if name})
+        heard = "embeddings" if cell.task == "verification" else "utterances"
+        speakers = sorted({name for name in read_table(folder, heard)["speaker"].to_pylist() if name})
         with Writer(folder, cell.cell) as writer:
             for name, key in cell.found.items():
                 for found in self._assignments(cell, name, key, speakers):
@@ -212,7 +222,10 @@ class Conductor:
         if cell.repair_key is None:
             return row
         key = self.chosen[cell.repair_key].repair_key if cell.repair_key in self.chosen else cell.repair_key
-        frozen = self.bureau.frozen[self.prepared.protocol.repairs[key].scheme_key]
+        scheme = self.prepared.protocol.repairs[key].scheme_key
+        if scheme is None:
+            return row
+        frozen = self.bureau.frozen[scheme]
         told = {"finder": frozen.finder, "scheme": frozen.name, "scheme_digest": frozen.digest}
         flags = [f"chosen:{c.option}={c.value}" for c in (self.chosen.get(cell.repair_key),) if c is not None]
         return row.model_copy(update={**told, "flags": sorted({*row.flags, *flags})})

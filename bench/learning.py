@@ -43,6 +43,7 @@ TOLD = (
     "target",
     "base",
     "base_sha256",
+    "log",
 )
 
 

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from pydantic import Field
+
 from earmark.bench.api import FairnessSpec, InputError, ModelSpec
 from earmark.bench.planning import (
     Digests,
@@ -56,7 +58,9 @@ class Repairing(Block):
     target: Target
     steps: int
     recipe: Recipe
-    scheme_key: str
+    scheme_key: str | None
+    """None of a repair for nobody in particular."""
+    watch: list[str] = Field(default_factory=list)
     base: Training
 
 
@@ -199,12 +203,13 @@ class Planner:
 
     def _tried(self, block: Repair, subject: Subject, findings: Mapping[str, Finding]) -> list[Repairing]:
         """One repair, or one for each value of the option that is to be chosen."""
-        scheme_key = next(k for k, f in findings.items() if (f.name, f.seed) == (block.cohorts, subject.seed))
+        keys = (k for k, f in findings.items() if (f.name, f.seed) == (block.cohorts, subject.seed))
+        scheme_key = next(keys, None)
         base = training_of(self.suite, subject, self.specs, self.digests)
         values = block.options[block.choose] if block.choose else [None]
         return [self._repairing(block, base, scheme_key, value) for value in values]
 
-    def _repairing(self, block: Repair, base: Training, scheme_key: str, value: Any) -> Repairing:
+    def _repairing(self, block: Repair, base: Training, scheme_key: str | None, value: Any) -> Repairing:
         options = {**block.options, **({block.choose: value} if block.choose else {})}
         identity: dict[str, Any] = {
             "method": block.method,
@@ -213,6 +218,7 @@ class Planner:
             "steps": block.steps,
             "recipe": block.recipe.model_dump(mode="json"),
             "scheme_key": scheme_key,
+            **({"watch": block.watch} if block.watch else {}),
         }
         key = digest([base.train_key, self.digests.fairness[block.method], self.digests.training, identity])
         return Repairing.model_validate({**identity, "repair_key": key, "name": block.id, "base": base})

@@ -59,13 +59,24 @@ def _check_repair(suite: Suite, repair: Repair, where: str) -> None:
     at = f"repair {repair.id!r}"
     trained = {block.id: block for block in suite.train if block.learns}
     _must_be(f"{at}: of", repair.of, [*trained], where)
-    _must_be(f"{at}: cohorts", repair.cohorts, [block.id for block in suite.cohorts], where)
+    if repair.cohorts is None:
+        _check_untargeted(repair, at, where)
+    else:
+        _must_be(f"{at}: cohorts", repair.cohorts, [block.id for block in suite.cohorts], where)
     for name in repair.plugins if EVERY not in trained[repair.of].plugins else ():
         _must_be(f"{at}: plugins", name, trained[repair.of].plugins, where)
     values = repair.options.get(repair.choose) if repair.choose else None
     if repair.choose and (not isinstance(values, list) or len(values) < 2):
         what = f"{at}: choose names {repair.choose!r}, of which there is no choice"
         raise InputError(what, where=where, fix=f"write with = {{ {repair.choose} = [..., ...] }}")
+
+
+def _check_untargeted(repair: Repair, at: str, where: str) -> None:
+    """What only makes sense for cohorts."""
+    targeted, told = repair.target.names or repair.target.worst != 1, repair.cohort_input != ["none"]
+    wanted = {"target": targeted, "choose": repair.choose, "cohort_input": told}
+    for key in (key for key, asked in wanted.items() if asked):
+        raise InputError(f"{at} has {key!r} and no cohorts", where=where, fix=f'add cohorts = "ID", or leave out {key}')
 
 
 def _must_be(what: str, wanted: str, known: Sequence[str], where: str) -> None:

@@ -114,17 +114,22 @@ class Target(Block):
 
 
 class Repair(Block):
-    """A trained model repaired for some cohorts; ``choose`` names an option whose listed values are tried on select."""
+    """A trained model repaired, for some cohorts or, where none are named, for nobody in particular.
+
+    ``choose`` names an option whose listed values are tried on select; ``watch`` metadata columns by whose values the
+    losses of training are logged.
+    """
 
     id: str
     of: str
     plugins: list[str] = Field(min_length=1)
     method: str
-    cohorts: str
+    cohorts: str | None = None
     target: Target = Target()  # type: ignore[call-arg]
     steps: int = Field(ge=1)
     recipe: Recipe = Recipe()  # type: ignore[call-arg]
     choose: str | None = None
+    watch: list[str] = []
     cohort_input: list[Literal["none", "known", "hidden"]] = Field(["none"], min_length=1)
     options: dict[str, Any] = Field(default_factory=dict, alias="with")
 
@@ -299,7 +304,8 @@ def _restricted(suite: Suite, blocks: list[Train], measured: set[str]) -> Suite:
     repairs = [
         block.model_copy(update={"plugins": chosen})
         for block in suite.repair
-        if block.cohorts in found and (chosen := [n for n in block.plugins if n in plugins.get(block.of, ())])
+        if (block.cohorts is None or block.cohorts in found)
+        and (chosen := [n for n in block.plugins if n in plugins.get(block.of, ())])
     ]
     kept = measured | {block.id for block in repairs}
     lost = {block.id for block in suite.cohorts} - found

@@ -41,7 +41,7 @@ def repair(job: Mapping[str, Any], report: Report) -> tuple[list[str], list[str]
         rows = teaching.rows_of(corpus, training, cache, show)
         course = teaching.course_of(
             corpus, rows, training, model.info.sample_rate_hz, cache, show,
-            cohorts=_cohorts(rows, Path(job["cohorts"])), repairing=repairing, state=state,
+            cohorts=_cohorts(rows, job["cohorts"]), repairing=repairing, state=state,
         )  # fmt: skip
         trainer = FabricTrainer(course)
         repaired = method.apply(model, list(job["target"]), trainer)
@@ -51,8 +51,10 @@ def repair(job: Mapping[str, Any], report: Report) -> tuple[list[str], list[str]
     return [], [*seen, corpus_label(training.corpus)]
 
 
-def _cohorts(rows: Sequence[Mapping[str, Any]], assigned: Path) -> list[str]:
-    of_speaker: dict[str, str] = json.loads(assigned.read_text(encoding="utf-8"))
+def _cohorts(rows: Sequence[Mapping[str, Any]], assigned: str | None) -> list[str] | None:
+    if assigned is None:
+        return None
+    of_speaker: dict[str, str] = json.loads(Path(assigned).read_text(encoding="utf-8"))
     return [of_speaker.get(row["speaker"] or "", OF_NOBODY) for row in rows]
 
 

@@ -177,6 +177,7 @@ def course_of(
         state_file=state,
         identity=repairing.repair_key if repairing else training.train_key,
         show=show,
+        watch=tuple(repairing.watch) if repairing else (),
     )
 
 

@@ -22,6 +22,7 @@ from earmark.bench.training.data import Recordings
 from earmark.bench.training.evaluate import Dev
 from earmark.bench.training.recipe import Recipe
 from earmark.bench.training.state import Standing
+from earmark.bench.training.watching import Watch, spoken_of
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -48,6 +49,8 @@ class Course:
     show: Show | None = None
     first: Recordings | None = None
     first_steps: int = 0
+    watch: tuple[str, ...] = ()
+    """Columns of the rows by whose values losses and weights are logged, where a loss tells them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,7 @@ class _Fit:
         self.best: dict[str, Tensor] = {}
         self.recent: list[float] = []
         self.told: dict[str, float] = {}
+        self.watch = Watch(course.data.rows, course.watch)
 
     def _batches(self, data: Recordings, weights: Sequence[float] | None = None) -> Batches:
         size, batching = self.course.recipe.batch_size, self.model.batching
@@ -134,6 +138,7 @@ class _Fit:
         if self.objective:
             self.told = dict(self.objective.after_step(batch, progress))
         self.recent.append(loss.item())
+        self.watch.see(self.batches.of_step(step), losses)
 
     def _examples(self, step: int, rng: Generator) -> list[Example]:
         course, change = self.course, self.wishes.transform
@@ -162,6 +167,8 @@ class _Fit:
             return
         row: dict[str, Any] = {"step": standing.done, "loss": round(float(np.mean(self.recent)), 6), **self.told}
         self.recent = []
+        if watched := self.watch.look():
+            row["watched"] = watched
         if self.course.dev is not None and self._may_keep():
             _mode(self.model, training=False)
             value = self.course.dev(self.model)
@@ -184,8 +191,7 @@ class _Fit:
     def _show(self) -> None:
         if self.course.show is not None:
             last = self.standing.log[-1] if self.standing.log else {}
-            text = ", ".join(f"{name} {value:.3g}" for name, value in last.items() if name != "step")
-            self.course.show(self.standing.done, self.course.recipe.steps, text)
+            self.course.show(self.standing.done, self.course.recipe.steps, spoken_of(last))
 
     # --- being taken up again -------------------------------------------------------------------------------------
 
@@ -202,7 +208,7 @@ class _Fit:
             "best": self.best,
             "optimizer": state.optimizer_tensors(self.inner, self._names),
             "objective": self.objective.state() if self.objective else {},
-            "recent": {"loss": recent},
+            "recent": {"loss": recent, "watched": self.watch.sums},
         }
         state.write(self.course.state_file, self.course.identity, self.standing, groups)
 
@@ -216,6 +222,7 @@ class _Fit:
         self.best = groups.get("best", {})
         state.restore_optimizer(self.inner, self._names, groups.get("optimizer", {}))
         self.recent = groups["recent"]["loss"].tolist()
+        self.watch.restore(groups["recent"].get("watched"))
         if self.objective:
             self.objective.restore(groups.get("objective", {}))
 

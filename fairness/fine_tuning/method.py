@@ -36,15 +36,15 @@ class FineTuning:
     options: Options
 
     def apply(self, model: HasInfo, target: Sequence[str], trainer: Trainer) -> Repaired:
-        """The model trained further, on the target cohorts alone or on everybody.
+        """The model trained further, on the target cohorts alone or on everybody, for which it takes no cohorts.
 
         Raises:
             InputError: no train utterance is of a target cohort, or ``frozen`` names no part of the model.
         """
-        trainable = learner(model, plugin=NAME)
-        cohorts = TrainCohorts.read(target, trainer, plugin=NAME)
+        trainable, weights = learner(model, plugin=NAME), None
         frozen = frozen_parts(trainable, self.options.frozen, plugin=NAME, option="frozen")
-        weights = cohorts.only_target if self.options.rows == "target" else None
+        if self.options.rows == "target":
+            weights = TrainCohorts.read(target, trainer, plugin=NAME).only_target
         return Repaired(trainer.fit(trainable, row_weights=weights, frozen=frozen))
 
 

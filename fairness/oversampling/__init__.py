@@ -7,5 +7,5 @@ SPEC = FairnessSpec(
     role="mitigation",
     entry="earmark.fairness.oversampling.method:build",
     source="https://arxiv.org/abs/2207.11345",
-    tasks=("recognition", "conversation"),
+    tasks=("recognition", "conversation", "verification"),
 )

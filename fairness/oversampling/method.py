@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from earmark.bench.api import HasInfo, InputError, Json, Repaired, Trainer
 from earmark.fairness.oversampling.machine import MachineTexts, transcripts
 from earmark.models._blocks.checks import in_range, read_options
+from earmark.models._blocks.clusters import voice_regions
 from earmark.models._blocks.repairs import TrainCohorts, learner
 from earmark.models._blocks.shares import raised_shares, row_weights, smoothed_shares
 
@@ -28,6 +29,10 @@ class Options:
     """Cohorts that are found in shares q are drawn in shares p ~ q^(1 - exponent); 0.5 where ``factor`` isn't given."""
     factor: float = UNUSED
     """Instead: an utterance of a target cohort is drawn so many times as often as any other."""
+    voices: int = 0
+    """Instead of the cohorts that are named: so many clusters of voices, as the model to repair hears them."""
+    seed: int = 0
+    """Of these clusters."""
     labels: str = "human"
     """Texts of what is drawn in addition: ``human``, the corpus's, or ``machine``, those of the model to repair."""
 
@@ -38,6 +43,12 @@ class Options:
             in_range("exponent", self.exponent, 0.0, 1.0, plugin=NAME)
         if self.factor != UNUSED:
             in_range("factor", self.factor, 1.0, 1e6, plugin=NAME)
+        if self.voices:
+            in_range("voices", self.voices, 2, 1000, plugin=NAME)
+        in_range("seed", self.seed, 0, 2**31, plugin=NAME)
+        if self.voices and self.factor != UNUSED:
+            what = "option 'factor' raises target cohorts, and of clusters of voices none is a target"
+            raise InputError(what, where=NAME, fix="give exponent")
         if self.labels not in LABELS:
             raise InputError(f"option 'labels' is {self.labels!r}", where=NAME, fix=f"give one of: {', '.join(LABELS)}")
 
@@ -63,7 +74,7 @@ class Oversampling:
             Unsupported: machine transcripts of a model that is no recognizer.
         """
         trainable = learner(model, plugin=NAME)
-        cohorts = TrainCohorts.read(target, trainer, plugin=NAME)
+        cohorts = self._cohorts(model, target, trainer)
         weights = row_weights(cohorts.names, self.options.shares(cohorts))
         if self.options.labels == "human":
             return Repaired(trainer.fit(trainable, row_weights=weights))
@@ -75,6 +86,12 @@ class Oversampling:
         chances = {name: float(a / w) for name, a, w in zip(ids, added, whole, strict=True) if a > 0}
         change = MachineTexts(texts, chances)
         return Repaired(trainer.fit(trainable, row_weights=whole.tolist(), transform=change))
+
+    def _cohorts(self, model: HasInfo, target: Sequence[str], trainer: Trainer) -> TrainCohorts:
+        if not self.options.voices:
+            return TrainCohorts.read(target, trainer, plugin=NAME)
+        regions = voice_regions(model, trainer, self.options.voices, seed=self.options.seed, plugin=NAME)
+        return TrainCohorts(regions, frozenset())
 
 
 def _to_heard(added: NDArray[np.float64], cohorts: TrainCohorts, heard: NDArray[np.bool_]) -> NDArray[np.float64]:

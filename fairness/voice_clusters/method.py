@@ -18,8 +18,9 @@ from earmark.bench.api import InputError, Json
 from earmark.bench.metrics.resampling import Floats
 from earmark.fairness.voice_clusters.naming import describe, names_for
 from earmark.fairness.voice_clusters.scheme import ALL_VOICES, NAME, VoiceScheme
-from earmark.fairness.voice_clusters.vectors import embeddings, k_means, nearest, stability, voices
+from earmark.fairness.voice_clusters.vectors import embeddings, stability, voices
 from earmark.models._blocks.checks import in_range, read_options
+from earmark.models._blocks.clusters import k_means, nearest
 from earmark.models._blocks.dividing import contrasts, largest_by_chance, p_value
 from earmark.models._blocks.finding import Speakers, numbers, read_splits, remarks
 

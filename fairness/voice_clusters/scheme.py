@@ -10,7 +10,8 @@ import numpy as np
 
 from earmark.bench.api import InputError, Json
 from earmark.bench.metrics.resampling import Floats
-from earmark.fairness.voice_clusters.vectors import embeddings, nearest, unit
+from earmark.fairness.voice_clusters.vectors import embeddings
+from earmark.models._blocks.clusters import nearest, unit
 from earmark.models._blocks.finding import SCHEME_VERSION, check_scheme, names_of
 
 if TYPE_CHECKING:

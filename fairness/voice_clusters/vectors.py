@@ -14,15 +14,13 @@ from scipy.sparse import csr_array
 
 from earmark.bench.api import InputError
 from earmark.bench.metrics.resampling import Floats, Integers
+from earmark.models._blocks.clusters import k_means, nearest, unit
 from earmark.models._blocks.finding import Speakers, column
 
 if TYPE_CHECKING:
     from numpy.random import Generator
 
     from earmark.bench.api import Table
-
-DIGITS = 7
-"""Decimals of a frozen centroid; the float32 embeddings they are means of have no more."""
 
 
 def embeddings(rows: Table, *, plugin: str) -> tuple[Floats, Integers]:
@@ -50,11 +48,6 @@ def embeddings(rows: Table, *, plugin: str) -> tuple[Floats, Integers]:
     return vectors[sounding], at[sounding]
 
 
-def unit(vectors: Floats) -> Floats:
-    """Rows brought to length 1."""
-    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
-
-
 def voices(speakers: Speakers, vectors: Floats, at: Integers) -> tuple[Floats, Integers]:
     """Average embedding of each speaker at length 1 (m, D), and which speakers (m,) have one."""
     named = speakers.row_speaker[at] >= 0
@@ -65,20 +58,6 @@ def voices(speakers: Speakers, vectors: Floats, at: Integers) -> tuple[Floats, I
     sums: Floats = np.asarray(csr_array(cells, shape=(len(speakers.names), len(who))) @ vectors[named])
     heard = np.flatnonzero(np.linalg.norm(sums, axis=1) > 0)
     return unit(sums[heard]), heard
-
-
-def k_means(vectors: Floats, k: int, *, restarts: int, rng: Generator) -> Floats:
-    """Centroids (k, D) of vectors (S, D), rounded to ``DIGITS``: what is frozen is what is used."""
-    from sklearn.cluster import KMeans
-
-    fitted = KMeans(k, n_init=restarts, random_state=int(rng.integers(2**31))).fit(vectors)
-    return np.asarray(np.round(fitted.cluster_centers_, DIGITS) + 0.0, dtype=np.float64)
-
-
-def nearest(vectors: Floats, centroids: Floats) -> Integers:
-    """The nearest centroid (n,) of each vector (n, D). A sum of its own for each row, whoever else is in the batch."""
-    scores = np.einsum("nd,kd->nk", vectors, centroids) - 0.5 * (centroids**2).sum(axis=1)
-    return np.asarray(scores.argmax(axis=1), dtype=np.int64)
 
 
 def stability(vectors: Floats, centroids: Floats, *, restarts: int, times: int, rng: Generator) -> tuple[float, float]:

@@ -37,10 +37,11 @@ class AngularPrototypes(nn.Module):
         the cross entropy.
         """
         unit = normalize(embeddings, dim=1)
-        members = one_hot(speakers.unique(return_inverse=True)[1]).T.to(unit.dtype)  # (K, n)
+        members = one_hot(torch.unique(speakers, return_inverse=True)[1]).T.to(unit.dtype)  # (K, n)
         turn = (members.cumsum(dim=1) * members).sum(dim=0) - 1  # (n,): first, second ... recording of the speaker
         plain, weighted = unit.new_zeros(len(unit)), unit.new_zeros(len(unit))
-        for query in range(int(turn.max()) + 1):
+        several = members.sum(dim=1) > 1
+        for query in range(int(turn.max()) + 1 if bool(several.any()) else 0):
             places, own, logits, logs = self._queries(unit, members, turn == query, weights)
             losses = cross_entropy(logits, own, reduction="none")
             plain = plain.index_put((places,), losses.detach())
@@ -74,7 +75,7 @@ class SpeakerSoftmax(nn.Module):
         self.margin, self.scale = margin, scale
         self.weight = nn.Parameter(torch.empty(n_speakers, dim))
         self.bias = nn.Parameter(torch.zeros(n_speakers)) if margin < 0 else None
-        nn.init.normal_(self.weight, std=1.0 / math.sqrt(dim))
+        nn.init.xavier_normal_(self.weight)
 
     def forward(self, embeddings: Tensor, speakers: Tensor) -> Tensor:
         """Loss of each recording (n,), zero for speakers that are ``UNKNOWN``."""

@@ -39,6 +39,8 @@ HEARD = {"tiny": "stream", "small": "stream", "paper": "whole"}
 RATES_HZ = {"tiny": 8_000, "small": 16_000, "paper": 16_000}
 MARGINS = {"tiny": 0.2, "small": 0.2, "paper": -1.0}
 """Of the softmax over speakers; below 0, none and a plain linear layer."""
+SOFTMAX = {"tiny": 0.1, "small": 0.3, "paper": 1.0}
+"""Weight of its loss. In a few hundred steps a speaker comes up a few times, and what they say drowns the prototypes."""
 CROPS = {"tiny": 192, "small": 200, "paper": 200}
 """Frames of 10 ms in a crop of training."""
 SPARE = 1.5
@@ -58,7 +60,9 @@ class Options:
     speeds: bool = True
     """Recordings are played at 0.9, 1 and 1.1 times their speed, as other speakers."""
     augment: bool = True
-    """Change level and noise of training recordings at random, and mask bands and frames."""
+    """Mask bands and frames of training recordings at random, and, but for tiny, change their level and noise."""
+    softmax: float = PRESETS
+    """Weight of the softmax's loss beside that of the prototypes; -1 leaves the preset's."""
     pause_db: float = 35.0
     """A frame so much below the loudest is a pause, and not heard."""
     sample_rate_hz: int = 0
@@ -69,6 +73,8 @@ class Options:
             raise InputError(f"option 'hears' is {self.hears!r}", where=NAME, fix=f"give one of: {', '.join(HEARS)}")
         if self.margin != PRESETS:
             in_range("margin", self.margin, 0.0, 1.0, plugin=NAME)
+        if self.softmax != PRESETS:
+            in_range("softmax", self.softmax, 0.0, 100.0, plugin=NAME)
         in_range("pause_db", self.pause_db, 5.0, 120.0, plugin=NAME)
         if self.sample_rate_hz:
             in_range("sample_rate_hz", self.sample_rate_hz, 8_000, 48_000, plugin=NAME)
@@ -103,7 +109,8 @@ class ResNetSE(nn.Module):
         self.hearing = Hearing(config, pause_db=options.pause_db, causal=self.causal, block=self.sizes.stride)
         self.network = SpeakerNetwork(self.sizes, causal=self.causal)
         self.prototypes, self.softmax = AngularPrototypes(), self._softmax(preset)
-        self.waves = WaveAugment(speed=0.0) if options.augment else NONE
+        self.softmax_weight = SOFTMAX[preset] if options.softmax == PRESETS else options.softmax
+        self.waves = WaveAugment(speed=0.0) if options.augment and preset != "tiny" else NONE
         self.masks = (SpecAugment() if preset == "paper" else MILD) if options.augment else None
         self._work: Counter[str] = Counter()
 
@@ -223,7 +230,9 @@ class ResNetSE(nn.Module):
         weighted, plain = self.prototypes(embeddings, speakers, pair_weights)
         terms, items = {"prototypes": weighted.mean()}, plain
         if self.softmax is not None:
-            told = self.softmax(embeddings, torch.where(speakers < self.n_classes, speakers, UNKNOWN))
+            told = self.softmax_weight * self.softmax(
+                embeddings, torch.where(speakers < self.n_classes, speakers, UNKNOWN)
+            )
             items = items + told.detach()
             terms["softmax"] = (told if pair_weights is None else pair_weights.mean(dim=1) * told).mean()
         return Losses(terms, items)

@@ -65,7 +65,8 @@ class SpeakerNetwork(nn.Module):
         x = self.stem_norm(torch.relu(self.stem(x, memory)))  # (B, C, F, T)
         for stage in self.stages:
             x = stage(x, memory)
-        return x.flatten(1, 2)
+        found: Tensor = x.flatten(1, 2)
+        return found
 
     def hear(self, frames: Tensor, memory: Memory) -> None:
         """Take (1, T, n_mels) more frames of a stream, T a multiple of the stride."""

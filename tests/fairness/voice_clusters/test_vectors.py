@@ -7,7 +7,8 @@ import pyarrow as pa
 import pytest
 
 from earmark.bench.api import InputError
-from earmark.fairness.voice_clusters.vectors import embeddings, k_means, nearest, stability, unit, voices
+from earmark.fairness.voice_clusters.vectors import embeddings, stability, voices
+from earmark.models._blocks.clusters import k_means, nearest, unit
 from earmark.models._blocks.finding import read_speakers
 
 
