@@ -361,7 +361,8 @@ def _assign(target: dict[str, Any], path: list[str], value: Any) -> None:
         target = target.setdefault(part, {})
         if not isinstance(target, dict):
             raise InputError(f"--set: {part!r} has no keys", fix=f"set {part} itself")
-    wants_list = isinstance(target.get(path[-1]), list) or path[-1] in ("device", "chunk_ms", "condition", "cohorts")
+    lists = ("device", "chunk_ms", "condition", "cohorts", "watch")
+    wants_list = isinstance(target.get(path[-1]), list) or path[-1] in lists
     wants_list = wants_list or (len(path) > 1 and path[-2] == "exclude")
     target[path[-1]] = [value] if wants_list and not isinstance(value, list) else value
 

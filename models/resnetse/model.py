@@ -40,7 +40,7 @@ RATES_HZ = {"tiny": 8_000, "small": 16_000, "paper": 16_000}
 MARGINS = {"tiny": 0.2, "small": 0.2, "paper": -1.0}
 """Of the softmax over speakers; below 0, none and a plain linear layer."""
 SOFTMAX = {"tiny": 0.1, "small": 0.3, "paper": 1.0}
-"""Weight of its loss. In a few hundred steps a speaker comes up a few times, and what they say drowns the prototypes."""
+"""Weight of its loss: in a few hundred steps each speaker comes up a few times, and it would drown the prototypes."""
 CROPS = {"tiny": 192, "small": 200, "paper": 200}
 """Frames of 10 ms in a crop of training."""
 SPARE = 1.5
