@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from earmark.bench.api import InputError, ModelSpec
+from earmark.bench.api import FairnessSpec, InputError, ModelSpec
 from earmark.bench.planning import Digests, Planned, plan, plan_digest, trainings
+from earmark.bench.protocol import Planner
 from earmark.bench.suite import Suite, available, parse_suite, read_suite, with_corpus, with_every, with_plugins
 
 SPECS = {
@@ -18,6 +19,9 @@ SPECS = {
     "voice": ModelSpec("voice", "verification", "m:build", ("tiny",), "MIT", "nowhere"),
 }
 DIGESTS = {name: f"code of {name}" for name in SPECS}
+LEARNS = {"id": "words", "task": "recognition", "plugins": ["asr"], "corpus": "c", "steps": 5}
+ONE = {"train": [LEARNS], "measure": [{"of": ["words"], "corpus": ["c"]}]}
+REPAIR = {"id": "all", "of": "words", "plugins": ["asr"], "method": "more", "steps": 2}
 
 
 def data(**changes: Any) -> dict[str, Any]:
@@ -71,6 +75,9 @@ def test_verification_has_no_chunks_and_is_offline() -> None:
         ({"schema": 2}, "schema: input should be 1"),
         ({"measure": []}, "the suite measures nothing"),
         ({"train": [{"id": "a", "task": "recognition", "plugins": ["asr"]}] * 2}, "two blocks have the id 'a'"),
+        ({**ONE, "repair": [REPAIR | {"target": {"worst": 2}}]}, "has 'target' and no cohorts"),
+        ({**ONE, "repair": [REPAIR | {"cohort_input": ["known"]}]}, "has 'cohort_input' and no cohorts"),
+        ({**ONE, "repair": [REPAIR | {"cohorts": "x"}]}, "repair 'all': cohorts names"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(change: dict[str, Any], message: str) -> None:
@@ -237,6 +244,19 @@ def test_which_of_several_models_a_stranger_goes_on_from_is_not_guessed() -> Non
     whole["train"][0]["plugins"], whole["train"][1]["plugins"] = ["asr", "other"], ["voice"]
     with pytest.raises(InputError, match="trains several models and 'voice' is none of them"):
         parse_suite(whole, "unit")
+
+
+def test_a_repair_for_nobody_in_particular_needs_no_cohorts() -> None:
+    suite = parse_suite(
+        data(train=[LEARNS], repair=[REPAIR], measure=[{"of": ["words", "all"], "corpus": ["c"]}]), "unit"
+    )
+    more = FairnessSpec("more", "mitigation", "m:build", "nowhere", ("recognition",))
+    digests = Digests(DIGESTS, {"c": "audio"}, "h", fairness={"more": "code"})
+    found = Planner(suite, SPECS, {"more": more}, digests).plan()
+    (repairing,) = found.repairs.values()
+    assert (repairing.scheme_key, found.findings, found.finding) == (None, {}, ())
+    (cell,) = found.repaired
+    assert (cell.repair, cell.repair_key) == ("all", repairing.repair_key)
 
 
 def test_a_path_is_called_by_its_last_part() -> None:

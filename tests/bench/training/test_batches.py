@@ -57,6 +57,32 @@ def test_by_speaker_brings_two_recordings_of_each() -> None:
         assert len(owners) >= 2
 
 
+def test_by_speaker_weights_decide_how_often_a_speaker_comes_up() -> None:
+    speakers = [f"s{i // 2:02d}" for i in range(80)]
+    weights = [3.0 if i < 20 else 0.0 if i < 30 else 1.0 for i in range(80)]
+    made = Batches(3, [1.0] * 80, speakers, 16, "by_speaker", weights)
+    drawn = Counter(speakers[row] for step in range(400) for row in made.of_step(step))
+    assert not {f"s{i:02d}" for i in range(10, 15)} & set(drawn)
+    often, seldom = (np.mean([drawn[f"s{i:02d}"] for i in group]) for group in (range(10), range(15, 40)))
+    assert often / seldom == pytest.approx(3.0, rel=0.05)
+    for step in range(20):
+        assert set(Counter(speakers[row] for row in made.of_step(step)).values()) == {2}
+
+
+def test_by_speaker_nobody_is_twice_in_a_batch_however_heavy() -> None:
+    speakers = [f"s{i // 4}" for i in range(40)]
+    made = Batches(0, [1.0] * 40, speakers, 12, "by_speaker", [100.0] * 4 + [1.0] * 36)
+    for step in range(20):
+        owners = Counter(speakers[row] for row in made.of_step(step))
+        assert owners["s0"] == 2
+        assert set(owners.values()) == {2}
+
+
+def test_by_speaker_weights_choose_between_a_speakers_recordings() -> None:
+    made = batches(batching="by_speaker", weights=[1.0 if i % 20 < 10 else 0.0 for i in range(50)])
+    assert {row % 20 < 10 for step in range(10) for row in made.of_step(step)} == {True}
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -70,3 +96,9 @@ def test_by_speaker_brings_two_recordings_of_each() -> None:
 def test_what_can_make_no_batch_is_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         batches(**changes)
+
+
+def test_weights_that_leave_no_pair_are_refused() -> None:
+    made = batches(batching="by_speaker", weights=[1.0] + [0.0] * 49)
+    with pytest.raises(InputError, match="two recordings of any weight"):
+        made.of_step(0)

@@ -14,6 +14,7 @@ from fakes import embedder, mitigations, recognizer
 from torch import Tensor
 
 from earmark.bench.api import Example, InputError, Losses, Progress, Turn
+from earmark.bench.metrics.verification import equal_error_rate
 from earmark.bench.training.data import TrainingData, load
 from earmark.bench.training.evaluate import Dev
 from earmark.bench.training.loop import Course, Wishes, fit
@@ -273,12 +274,27 @@ def test_examples_come_back_as_they_were_written(data: TrainingData) -> None:
     assert not {"text", "errors", "words"} & set(data.rows.column_names)
 
 
+def test_dev_is_trials_where_a_model_embeds_and_loss_where_it_has_none(data: TrainingData) -> None:
+    learner, held = embedder.TinyEmbedder().eval(), [*data.examples()]
+    assert Dev(held).metric(learner) == "eer"
+    vectors = np.stack([learner.embed(e.samples[None], np.array([len(e.samples)]))[0] for e in held])
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    pairs = [(i, j) for i in range(len(held)) for j in range(i)]
+    scores: dict[bool, list[float]] = {True: [], False: []}
+    for i, j in pairs:
+        scores[held[i].turns[0].speaker == held[j].turns[0].speaker].append(float(unit[i] @ unit[j]))
+    assert Dev(held)(learner) == pytest.approx(equal_error_rate(scores[True], scores[False]), abs=1e-6)
+    one_speaker = [e for e in held if e.turns[0].speaker == held[0].turns[0].speaker]
+    assert Dev(one_speaker).metric(learner) == "loss"
+    assert Dev(one_speaker)(learner) > 0
+
+
 def test_dev_is_words_where_a_model_transcribes_and_loss_where_not(data: TrainingData) -> None:
     examples = [Example("u", np.zeros(1600, dtype=np.float32), (Turn("a b", 0.0, 0.1),))]
     says_nothing, learner = tiny().eval(), embedder.TinyEmbedder()
     for parameter in says_nothing.out.parameters():
         torch.nn.init.zeros_(parameter)
     assert (Dev(examples).metric(says_nothing), Dev(examples)(says_nothing)) == ("wer", 1.0)
-    held = [*data.examples()]
+    held = [replace(e, turns=(replace(e.turns[0], speaker=None),)) for e in data.examples()]
     assert Dev(held).metric(learner) == "loss"
     assert Dev(held)(learner) == pytest.approx(loss_of(learner, data), rel=0.5)
