@@ -95,7 +95,10 @@ def loop_data(samples: Sequence[np.ndarray], texts: Sequence[str], cohorts: Sequ
     """The same kind of utterances for the real loop."""
     ids = [f"u{i}" for i in range(len(texts))]
     table: Table = pa.table({"utterance_id": ids, "cohort": list(cohorts)})
-    rows = [{"id": name, "speaker": "s", "text": text, "words": []} for name, text in zip(ids, texts, strict=True)]
+    rows = [
+        {"id": name, "speaker": "s", "text": text, "words": [], "segments": None}
+        for name, text in zip(ids, texts, strict=True)
+    ]
     seconds = [len(row) / 16_000 for row in samples]
     kept = {"samples": [row.tolist() for row in samples], "begins_s": [0.0] * len(ids), "duration_s": seconds}
     return TrainingData(table, rows, Dataset.from_dict(kept).with_format("numpy"))
