@@ -13,6 +13,7 @@ from earmark import __version__
 from earmark.bench import preflight, provenance, rows, store
 from earmark.bench.api import FairnessSpec
 from earmark.bench.corpora.cache import cache_dir
+from earmark.bench.corpora.seen import speaker_digest
 from earmark.bench.executors.local import Ended
 from earmark.bench.planning import Planned, digest
 from earmark.bench.preflight import Prepared
@@ -78,6 +79,8 @@ def _corpus_info(prepared: Prepared, name: str) -> rows.CorpusInfo:
         n_utterances=len(corpus.rows),
         n_speakers=len({speaker for names in speakers.values() for speaker in names}),
         speakers_digest_by_split={split: digest(list(names)) for split, names in speakers.items()},
+        speakers_by_split={split: sorted(map(speaker_digest, names)) for split, names in speakers.items()},
+        recordings_by_split=dict(preflight.recordings_by_split(corpus)),
         flags=list(corpus.flags),
     )
 

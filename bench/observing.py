@@ -8,6 +8,7 @@ from typing import Any
 
 from earmark.bench import ledger, progress, provenance, reuse, rows, score, store
 from earmark.bench.corpora.cache import cache_dir
+from earmark.bench.corpora.seen import seen_flags
 from earmark.bench.executors.local import Ended, run_cell
 from earmark.bench.planning import Planned
 from earmark.bench.preflight import Prepared
@@ -60,6 +61,7 @@ def observe(
         )
     flags = [*ended.flags, *prepared.corpus_of(cell)[1].flags, *_conditions(cell)]
     flags += [BAD_INPUT] if ended.bad_input else []
+    flags += seen_flags(ended.trained_on, cell.corpus, cell.train_corpus)
     try:
         if ended.status == "ok" and earlier is not None:
             flags += [*reuse.merge(earlier, partial), *reuse.origin_flags(earlier)]

@@ -122,6 +122,9 @@ class CorpusInfo(Row):
     n_utterances: int
     n_speakers: int
     speakers_digest_by_split: dict[str, str]
+    speakers_by_split: dict[str, list[str]] = Field(default_factory=dict)
+    """A digest of each speaker's name, so that anybody can see that splits share none."""
+    recordings_by_split: dict[str, int] = Field(default_factory=dict)
     flags: list[str] = Field(default_factory=list)
 
 

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 import runs
 
-from earmark.bench.planning import Planned
+from earmark.bench.corpora.seen import speaker_digest
+from earmark.bench.planning import Planned, digest
 from earmark.bench.rows import Cell
-from earmark.bench.store import Plan, RunFolder
+from earmark.bench.score import score_run
+from earmark.bench.store import Plan, RunFolder, read_json
 from earmark.bench.suite import Suite
 from earmark.bench.tables import Writer
 
@@ -99,7 +101,7 @@ def _utterance(writer: Writer, speaker: int, number: int, text: str, serve: Serv
     for index, word in enumerate(text.split()):
         writer.add(
             "tokens", utterance_id=name, **{"pass": 0}, index=index, channel=0, kind="text", text=f" {word}",
-            final=True, chunk=1, audio_s=None, emitted_s=0.3,
+            final=True, chunk=1, audio_s=None, emitted_s=0.3 + serve(1, 0),
         )  # fmt: skip
     for n_pass in range(PASSES if timed else 1):
         for chunk in range(CHUNKS):
@@ -108,6 +110,26 @@ def _utterance(writer: Writer, speaker: int, number: int, text: str, serve: Serv
                 "chunks", utterance_id=name, **{"pass": n_pass}, chunk=chunk, n_samples=2400, due_s=due_s,
                 start_s=due_s, service_s=serve(chunk, n_pass), timed=timed,
             )  # fmt: skip
+
+
+def finish(folder: RunFolder) -> RunFolder:
+    """Score a run and write everything about it that ``earmark validate`` asks for."""
+    run, plan = folder.read_run(), read_json(folder.path / "plan.json")
+    names = [f"s{speaker:02}" for speaker in range(SPEAKERS)]
+    toy = run.corpora["toy"].model_copy(
+        update={
+            "speakers_digest_by_split": {"measure": digest(names), "train": digest(["t00"])},
+            "speakers_by_split": {"measure": sorted(map(speaker_digest, names)), "train": [speaker_digest("t00")]},
+            "recordings_by_split": {"measure": SPEAKERS * SAID, "train": 1},
+        }
+    )
+    told = {
+        "suite_digest": digest(plan["suite"]), "corpora": {"toy": toy},
+        "plan_digest": digest([plan["suite"]["name"], plan["suite"]["normalizer"], plan["cells"]]),
+    }  # fmt: skip
+    folder.write_run(run.model_copy(update=told))
+    score_run(folder)
+    return folder
 
 
 def embed(folder: RunFolder, cell: str, shift: float, seed: int, serve: Serve = SERVE) -> None:

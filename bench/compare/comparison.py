@@ -13,7 +13,8 @@ from earmark.bench.api import InputError
 from earmark.bench.compare.changes import Change, judge, of_difference, tested
 from earmark.bench.compare.matching import Matched, Pair, Side, match
 from earmark.bench.compare.reading import columns
-from earmark.bench.compare.timing import FIGURES, embedding_changes, streaming_changes
+from earmark.bench.compare.talks import talk_changes
+from earmark.bench.compare.timing import CHUNKS, FIGURES, embedding_changes, streaming_changes
 from earmark.bench.compare.voices import Trials, voice_changes
 from earmark.bench.compare.words import Heard, Moved, character_changes, schemes_of, word_changes
 from earmark.bench.metrics.names import METRICS, metric
@@ -143,12 +144,17 @@ class _Comparing:
                 yield from voice_changes(Trials.read(*folders), schemes, common, LEVEL, seed)
             if self.timed and self._wants("rtf_offline"):
                 yield from embedding_changes(folders, common, LEVEL)
-        else:
+        elif pair.a.task == "recognition":
             if self._wants("wer", "cer"):
                 yield from self._texts(folders, wanted, common, seed)
             if self.timed and self._wants(*FIGURES):
                 yield from streaming_changes((pair.a, pair.b), folders, normalizer, common, LEVEL)
-        if self._wants("macs_per_audio_second"):
+        elif pair.a.task == "conversation":
+            if self._wants("orc_wer"):
+                yield from talk_changes(folders, normalizer, common, seed)
+            if self.timed and self._wants(*CHUNKS):
+                yield from streaming_changes((pair.a, pair.b), folders, normalizer, common, LEVEL, CHUNKS)
+        if pair.a.task != "finding" and self._wants("macs_per_audio_second"):
             yield from _work_changes(pair.a, folders, common, seed)
 
     def _texts(

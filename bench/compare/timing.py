@@ -35,9 +35,14 @@ Words: TypeAlias = Mapping[str, frozenset[int]]
 
 
 def streaming_changes(
-    cells: tuple[Cell, Cell], folders: tuple[Path, Path], normalizer: str, common: dict[str, Any], level: float
+    cells: tuple[Cell, Cell],
+    folders: tuple[Path, Path],
+    normalizer: str,
+    common: dict[str, Any],
+    level: float,
+    metrics: Sequence[str] = (),
 ) -> Iterator[Change]:
-    """Changes of every timing of a recognizer that both sides have; none where nothing was timed."""
+    """Changes of every timing of streams, or of these; none where nothing was timed."""
     sides = [Passes.read(cell, folder, normalizer) for cell, folder in zip(cells, folders, strict=True)]
     names = sorted(set(sides[0].typical) & set(sides[1].typical))
     if not names:
@@ -47,8 +52,8 @@ def streaming_changes(
             "the timed recordings are not the same", where="compare", fix="give both timing_recordings alike"
         )
     words = {name: _both_right(*(side.typical[name] for side in sides)) for name in names}
-    for metric, figure in FIGURES.items():
-        yield _change(metric, figure, sides, names, words, common, level)
+    for metric in metrics or FIGURES:
+        yield _change(metric, FIGURES[metric], sides, names, words, common, level)
 
 
 def embedding_changes(folders: tuple[Path, Path], common: dict[str, Any], level: float) -> Iterator[Change]:
@@ -142,6 +147,8 @@ FIGURES: Mapping[str, Figure] = {
     "upl_first_p50": _word_delay(50, latency.upl_first),
 }
 """Timings that are compared, and how each follows from recordings."""
+CHUNKS = ("rtf_streaming", "compute_chunk_p50", "compute_chunk_p95", "finalize_p50")
+"""Those that need no words."""
 
 
 def _change(

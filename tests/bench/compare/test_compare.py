@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pairs
 import pytest
+import talks
 from typer.testing import CliRunner
 
 from earmark.bench import show
@@ -156,6 +157,18 @@ def test_equal_error_rates_are_compared_on_the_same_trials(tmp_path: Path) -> No
     assert eer.after == pytest.approx(0.309, abs=0.05)  # Phi(-0.5)
     assert named(found, "eer", "north").verdict == "worse"
     assert named(found, "rtf_offline").verdict == "no difference"
+
+
+# --- conversations ------------------------------------------------------------------------------------------------
+
+
+def test_conversations_are_compared_one_by_one(tmp_path: Path) -> None:
+    for name in (NIGHT, NEXT):
+        folder = pairs.write_run(tmp_path, name, [pairs.cell("good", task="conversation")])
+        talks.write_talks(folder.observations("good"))
+    found = named(compared(tmp_path, metrics=["orc_wer"]), "orc_wer")
+    assert (found.before, found.change, found.n_unit) == (found.after, 0.0, "conversations")
+    assert found.verdict == "no difference"
 
 
 # --- refusals -----------------------------------------------------------------------------------------------------
