@@ -164,6 +164,25 @@ def compare(
 
 
 @app.command()
+def steps(
+    metrics: Annotated[list[str], typer.Option("--metric", help="Only this metric.", metavar="NAME")] = [],  # noqa: B006
+    suite: Annotated[str | None, typer.Option(help="Only runs of this suite.")] = None,
+    threshold: Annotated[float, typer.Option(min=0.0, help="Smallest step, as a share.")] = 0.05,
+    fail_on_regression: Annotated[
+        bool, typer.Option("--fail-on-regression", help="Exit 1 if one ended worse.")
+    ] = False,
+    results: Results = DEFAULT_RESULTS,
+    as_json: AsJson = False,
+) -> None:
+    """Where figures changed their level over the stored runs; notes come from annotations.toml beside them."""
+    from earmark.bench import steps as trends
+
+    found = trends.history(results, metrics=metrics, threshold=threshold, suite=suite)
+    _print_json([one.to_json() for one in found]) if as_json else _lines(trends.as_text(found))
+    raise typer.Exit(1 if fail_on_regression and any(trends.standing(one) for one in found) else 0)
+
+
+@app.command()
 def validate(
     path: Annotated[str, typer.Argument(help="A run's folder or id, or a results folder: then every run.")] = "results",
     results: Results = DEFAULT_RESULTS,

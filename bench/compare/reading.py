@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -26,7 +27,7 @@ def columns(folder: Path, name: str, wanted: Sequence[str], filters: Any = None)
 def sorted_by(table: pa.Table, *keys: str) -> pa.Table:
     """The table in order of its keys, as it is where it is in that order already."""
     order = pc.sort_indices(table, sort_keys=[(key, "ascending") for key in keys])
-    if pc.all(pc.equal(order, pa.array(range(len(order)), type=order.type))).as_py():
+    if pc.all(pc.equal(order, pa.array(np.arange(len(order)), type=order.type))).as_py():
         return table.combine_chunks()
     return table.take(order).combine_chunks()
 

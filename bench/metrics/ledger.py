@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from earmark.bench.api import InputError
-from earmark.bench.metrics.paired import Difference, Systems, by_percentiles, by_t, paired_difference
-from earmark.bench.metrics.resampling import Floats, Replicates, label_groups, studentizes
+from earmark.bench.metrics.paired import Difference, Systems, apart, by_percentiles, by_t, paired_difference
+from earmark.bench.metrics.resampling import Floats, label_groups, studentizes
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +125,5 @@ def _absolute_by_t(bottom: Systems, top: Systems, n_replicates: int, seed: int, 
         part.change(n_replicates, np.random.default_rng([seed, 4 + number]))
         for number, part in enumerate((bottom, top))
     )
-    drawn = Replicates(b.rates - t.rates, np.hypot(b.standard_errors, t.standard_errors), b.units + t.units)
     studentize = studentizes("auto", min(len(bottom.units), len(top.units)))
-    return by_t(before, after, after - before, se, drawn, level, studentize=studentize)
+    return by_t(before, after, after - before, se, apart(t, b), level, studentize=studentize)

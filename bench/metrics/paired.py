@@ -7,6 +7,7 @@ seeds of it, and then seeds and speakers are drawn together. K is the number of 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -95,6 +96,39 @@ def paired_difference(
     value = float((systems.after - systems.before).sum() / systems.units.sum())
     studentize = studentizes(method, len(systems.units))
     return by_t(before, after, value, systems.standard_error, changed, level, studentize=studentize)
+
+
+def unpaired_difference(
+    before_errors: ArrayLike,
+    before_units: ArrayLike,
+    after_errors: ArrayLike,
+    after_units: ArrayLike,
+    *,
+    n_replicates: int = 1000,
+    seed: int,
+    level: float = 0.95,
+    method: Method = "auto",
+) -> Difference:
+    """Difference of the pooled rates of two groups of speakers who have nothing in common, after minus before.
+
+    Counts are (S,) of the one group and (S',) of the other. Each is resampled by itself; T = change / SE with
+    SE^2 the sum of both squares, and ``p_value`` as of :func:`paired_difference`.
+    """
+    sides = [counts(before_errors, before_units), counts(after_errors, after_units)]
+    if not all(units.sum() for _, units in sides):
+        raise InputError("no reference words to compare two groups on")
+    before, after = (float(errors.sum() / units.sum()) for errors, units in sides)
+    errors_of = [error for side in sides if (error := rate_standard_error(*side)) is not None]
+    se = math.hypot(*errors_of) if len(errors_of) == 2 else None
+    drawn = [replicate_rates(*side, n_replicates, np.random.default_rng([seed, k])) for k, side in enumerate(sides)]
+    studentize = studentizes(method, min(len(units) for _, units in sides))
+    return by_t(before, after, after - before, se, apart(*drawn), level, studentize=studentize)
+
+
+def apart(before: Replicates, after: Replicates) -> Replicates:
+    """Replicates of the difference of two rates that were resampled independently."""
+    errors = np.hypot(before.standard_errors, after.standard_errors)
+    return Replicates(after.rates - before.rates, errors, before.units + after.units)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,15 +27,19 @@ def normalize_many(texts: Iterable[str], name: str) -> list[str]:
     normalize("", name)
     if name not in WORD_BY_WORD:
         return [normalize(text, name) for text in texts]
-    known: dict[str, str] = {}
-    return [" ".join(filter(None, [_word(word, name, known) for word in text.split()])) for text in texts]
+    known = _Known(name)
+    return [" ".join(filter(None, map(known.__getitem__, text.split()))) for text in texts]
 
 
-def _word(word: str, name: str, known: dict[str, str]) -> str:
-    found = known.get(word)
-    if found is None:
-        found = known[word] = normalize(word, name)
-    return found
+class _Known(dict[str, str]):
+    """Words as the normalizer leaves them, each worked out once."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __missing__(self, word: str) -> str:
+        found = self[word] = normalize(word, self.name)
+        return found
 
 
 def character_errors(references: Sequence[str], hypotheses: Sequence[str]) -> Integers:

@@ -8,7 +8,7 @@ import pytest
 from speakers import heard, rates, spelled_out_standard_error, world
 
 from earmark.bench.api import InputError
-from earmark.bench.metrics.paired import MIN_SEEDS, paired_difference
+from earmark.bench.metrics.paired import MIN_SEEDS, paired_difference, unpaired_difference
 from earmark.bench.metrics.statistics import rate_standard_error
 
 
@@ -116,3 +116,22 @@ def test_unequal_numbers_of_seeds_have_no_pairs() -> None:
     assert (len(found.before_by_seed), len(found.after_by_seed), found.p_value) == (3, 2, None)
     one = paired_difference(before[0], after, units, paired_seeds=False, seed=0)
     assert one.value == pytest.approx(after.sum() / (3 * units.sum()) - before[0].sum() / units.sum())
+
+
+# --- other speakers -----------------------------------------------------------------------------------------------
+
+
+def test_two_groups_are_compared_without_pairing_anybody() -> None:
+    rng = np.random.default_rng(3)
+    before, units = world(rng, 60)
+    after, others = world(rng, 80)
+    found = unpaired_difference(before, units, after, others, seed=0)
+    errors = [rate_standard_error(before, units) or 0.0, rate_standard_error(after, others) or 0.0]
+    assert found.value == pytest.approx(after.sum() / others.sum() - before.sum() / units.sum())
+    assert found.standard_error == pytest.approx(math.hypot(*errors))
+    assert (found.p_value or 0.0) > 0.05
+    worse = unpaired_difference(before, units, 2 * after, others, seed=0)
+    assert (worse.p_value or 1.0) < 0.01
+    assert unpaired_difference([1], [5], [1, 2], [5, 5], seed=0).standard_error is None
+    with pytest.raises(InputError, match="two groups"):
+        unpaired_difference([0], [0], [1], [5], seed=0)
