@@ -16,7 +16,7 @@ from rich.console import Group as Stack
 from rich.table import Table
 from rich.text import Text
 
-from earmark.bench import formatting, ledgers, mistakes, query, report
+from earmark.bench import formatting, ledgers, linter, mistakes, query, report
 from earmark.bench.rows import Measurement
 from earmark.bench.store import RunFolder
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from earmark.bench.report import CellView, Group, RunView, SchemeView
 
 LEDGER = "repairs: change of WER in points (after minus before, paired), and cohorts afterwards"
+MOST_FLIPS = 4
 BAR = 20
 """Characters of a gap's bar."""
 PLAIN_WIDTH = 200
@@ -69,6 +70,7 @@ def render(view: RunView) -> RenderableType:
     parts: list[RenderableType] = []
     for group in view.groups:
         parts += [_text(group.title, "bold"), _text(group.constants, "dim"), results_table(group), *_remarks(group)]
+        parts += _flips(group)
         tables = (*cohort_tables(group), gap_table(group), ledger_table(group))
         parts += [part for table in tables if table for part in (Text(""), table)]
         parts.append(Text(""))
@@ -186,6 +188,13 @@ def bar(gap: Measurement | None, width: int = BAR) -> str:
 def _remarks(group: Group) -> list[Text]:
     flags = report.flags_of(group.cells)
     return [_text(f"remarks: {', '.join(flags)}", "dim")] if flags else []
+
+
+def _flips(group: Group) -> list[Text]:
+    """Rankings that hang on a choice of rule, the first few in words."""
+    found = linter.flips(group)
+    rest = [f"... and {len(found) - MOST_FLIPS} more such pairs"] if len(found) > MOST_FLIPS else []
+    return [_text(text, "yellow") for text in (*(flip.text for flip in found[:MOST_FLIPS]), *rest)]
 
 
 def _figure(row: Measurement | None) -> Text:

@@ -42,6 +42,19 @@ class _Known(dict[str, str]):
         return found
 
 
+def word_errors(references: Sequence[str], hypotheses: Sequence[str]) -> Integers:
+    """Word errors (N,) of normalized texts: the edit distance of their words, each step costing 1.
+
+    >>> word_errors(["turn on the light"], ["turn the light please"]).tolist()
+    [2]
+    """
+    from rapidfuzz.distance import Levenshtein
+
+    pairs = zip(references, hypotheses, strict=True)
+    found = (0 if one == other else Levenshtein.distance(one.split(), other.split()) for one, other in pairs)
+    return np.fromiter(found, dtype=np.int64, count=len(references))
+
+
 def character_errors(references: Sequence[str], hypotheses: Sequence[str]) -> Integers:
     """Character errors (N,) of normalized texts: their edit distance, each step costing 1."""
     if len(references) != len(hypotheses):

@@ -66,6 +66,19 @@ def equal_error_rate_hull(targets: ArrayLike, nontargets: ArrayLike) -> float:
     return hull_of(*sorted_sides(targets, nontargets)).equal_error_rate()
 
 
+def equal_error_rate_nearest(targets: ArrayLike, nontargets: ArrayLike) -> float:
+    """The mean of P_miss and P_fa at the threshold where they are nearest, the lower of two: some programs' EER.
+
+    >>> equal_error_rate_nearest([0.5, 0.5, 0.5, 0.9], [0.5, 0.1, 0.1, 0.1])
+    0.125
+    """
+    t, n = sorted_sides(targets, nontargets)
+    thresholds = np.append(np.unique(np.concatenate([t, n])), math.inf)
+    p_miss, p_fa = np.searchsorted(t, thresholds) / len(t), 1 - np.searchsorted(n, thresholds) / len(n)
+    at = int(np.argmin(np.abs(p_miss - p_fa)))
+    return float(p_miss[at] + p_fa[at]) / 2
+
+
 def min_dcf(
     targets: ArrayLike, nontargets: ArrayLike, p_target: float, c_miss: float = 1.0, c_false_alarm: float = 1.0
 ) -> float:

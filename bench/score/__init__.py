@@ -22,6 +22,7 @@ from earmark.bench.score.measure import Sheet
 from earmark.bench.score.schemes import resolve
 from earmark.bench.score.slices import score_slices
 from earmark.bench.score.turns import score_turn_delays, score_turns
+from earmark.bench.score.variants import score_eer_variants, score_word_variants
 from earmark.bench.score.voices import score_embedding_time, score_voices
 from earmark.bench.score.words import Texts, score_offline, score_words
 from earmark.bench.score.worlds import score_worlds
@@ -93,6 +94,7 @@ def _recognition(sheet: Sheet, planned: Planned, folder: Path) -> Iterator[Measu
         yield from score_slices(sheet, texts, planned.slices)
         offline = read_table(folder, "offline").to_pylist()
         yield from score_offline(sheet, texts, {row["utterance_id"]: row["hypothesis_raw"] for row in offline})
+        yield from score_word_variants(sheet, utterances)
         talks = Talks.read(folder, sheet.normalizer)
         if talks.recordings:
             yield from score_talks(sheet, talks)
@@ -130,6 +132,7 @@ def _verification(sheet: Sheet, planned: Planned, folder: Path) -> Iterator[Meas
     schemes, gaps = resolve(planned.cohorts, embedded), "gaps" in planned.metrics
     if "eer" in planned.metrics:
         yield from score_voices(sheet, folder, schemes, gaps=gaps)
+        yield from score_eer_variants(sheet, folder)
     if "latency" in planned.metrics:
         yield from score_embedding_time(sheet, folder)
         yield from score_device_time(sheet, folder)
