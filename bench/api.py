@@ -337,6 +337,24 @@ class SpeakerEmbedder(HasInfo, Protocol):
         """(n, t) samples padded at the end, (n,) valid samples -> (n, dim) embeddings, row i from row i alone."""
 
 
+class EmbeddingStream(Protocol):
+    """One recording on its way through an embedder. Streams of one model are independent of each other."""
+
+    def accept(self, samples: Samples) -> None:
+        """Take the next samples (n,), any n >= 1, at the model's rate. Raises InputError on NaN or infinity."""
+
+    def embedding(self) -> Array | None:
+        """(dim,) of the audio so far, however it was cut; None while that is too little. May be asked at any time."""
+
+
+@runtime_checkable
+class StreamsEmbeddings(Protocol):
+    """Optional, on a SpeakerEmbedder: hears a recording as it comes."""
+
+    def embedding_stream(self) -> EmbeddingStream:
+        """A new recording. Raises :class:`Unsupported` where this model, built as it is, hears whole ones only."""
+
+
 # --- training -----------------------------------------------------------------------------------------------------
 
 B = TypeVar("B")

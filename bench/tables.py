@@ -57,6 +57,11 @@ SCHEMAS: Mapping[str, pa.Schema] = {
         ("speaker", _TEXT), ("vector", pa.list_(pa.float32())), ("audio_s", _REAL), ("service_s", _REAL),
         ("outcome", _TEXT), ("metadata", _TEXT),
     ),
+    "prefixes": _schema(("heard_s", _REAL), ("vector", pa.list_(pa.float32()))),
+    "voice_chunks": _schema(
+        ("pass", _COUNT), ("chunk", _COUNT), ("n_samples", _COUNT), ("due_s", _REAL), ("service_s", _REAL),
+        ("macs", _COUNT), ("answered", pa.bool_()),
+    ),
     "trials": _TRIALS,
     "draws": pa.schema(
         [

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from earmark.bench.api import InputError, SpeakerEmbedder
+from earmark.bench.api import CountsWork, InputError, SpeakerEmbedder, StreamsEmbeddings, Unsupported
 from earmark.bench.contract import signals
-from earmark.bench.contract.subject import EmbedderSubject, embed_one
+from earmark.bench.contract.subject import EmbedderSubject, cut, embed_one
 from earmark.bench.contract.verdicts import Broken, Undecided
+from earmark.bench.observe.compute import count_macs, cross_check
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -53,6 +54,67 @@ def padding_is_ignored(subject: EmbedderSubject) -> str:
     return f"noise instead of zeros, at most {worst:.2g} apart"
 
 
+def any_chunking_gives_the_same_embedding(subject: EmbedderSubject) -> str:
+    """Where it hears streams: what it says of a recording does not depend on how the recording was cut, bit for bit."""
+    _must_stream(subject)
+    whole = _heard(subject, [subject.first])
+    for size in (1 + subject.rate_hz // 97, subject.rate_hz // 10, subject.rate_hz):
+        if not np.array_equal(_heard(subject, cut(subject.first, size)), whole):
+            raise Broken(f"in chunks of {size} samples the embedding is another one")
+    return f"{whole.size} numbers, four ways of cutting"
+
+
+def a_stream_says_what_embed_says(subject: EmbedderSubject) -> str:
+    """Where it hears streams: at any moment the embedding is that of the recording so far, to 1e-5 of its length."""
+    _must_stream(subject)
+    stream, worst = subject.model.embedding_stream(), 0.0  # type: ignore[attr-defined]
+    chunks, fed = cut(subject.first, subject.rate_hz), 0
+    for chunk in chunks:
+        stream.accept(chunk.copy())
+        fed, said = fed + len(chunk), stream.embedding()
+        if said is None:
+            raise Broken(f"after {fed / subject.rate_hz:.1f} s of speech there is no embedding")
+        worst = max(worst, _apart(said[None], embed_one(subject.model, subject.first[:fed])[None]))
+    if worst > TOLERANCE:
+        raise Broken(f"it differs by {worst:.2g} of its length from embed() of the same samples")
+    return f"{len(chunks)} moments, at most {worst:.2g} apart"
+
+
+def embedding_streams_do_not_leak_into_each_other(subject: EmbedderSubject) -> str:
+    """Where it hears streams: two recordings heard by turns are what each is alone."""
+    _must_stream(subject)
+    streams = [subject.model.embedding_stream() for _ in range(2)]  # type: ignore[attr-defined]
+    recordings = (subject.first, subject.second)
+    for parts in zip(*(cut(samples, subject.rate_hz // 5) for samples in recordings), strict=False):
+        for stream, part in zip(streams, parts, strict=True):
+            stream.accept(part.copy())
+    n = min(len(cut(samples, subject.rate_hz // 5)) for samples in recordings) * (subject.rate_hz // 5)
+    for stream, samples in zip(streams, recordings, strict=True):
+        if not np.array_equal(stream.embedding(), _heard(subject, [samples[:n]])):
+            raise Broken("a stream that was fed by turns with another says something else")
+    return f"{n / subject.rate_hz:.1f} s of two recordings"
+
+
+def work_of_a_stream_agrees_with_an_independent_count(subject: EmbedderSubject) -> str:
+    """Where its streams count their work: within 1 % of the multiply-accumulates that torch really executed."""
+    _must_stream(subject)
+    claimed: dict[str, int] = {}
+
+    def listen() -> None:
+        stream: Any = subject.model.embedding_stream()  # type: ignore[attr-defined]
+        if not isinstance(stream, CountsWork):
+            raise Undecided("the stream offers no work()")
+        heard: Any = stream
+        heard.accept(subject.first.copy())
+        heard.embedding()
+        claimed.update(stream.work())
+
+    listen()
+    if disagreement := cross_check(claimed, counted := count_macs(listen)):
+        raise Broken(disagreement)
+    return f"{counted.macs:,} counted"
+
+
 def survives_silence(subject: EmbedderSubject) -> str:
     """Three seconds of zeros give a finite row or an InputError."""
     return _finite_or_refused(subject, np.zeros(3 * subject.rate_hz, dtype=np.float32))
@@ -87,6 +149,26 @@ def refuses_nan(subject: EmbedderSubject) -> str:
     if found := subject.same(subject.reference, subject.output(subject.model)):
         raise Broken(f"after it was given NaN, {found}")
     return "NaN, +infinity and -infinity"
+
+
+def _must_stream(subject: EmbedderSubject) -> None:
+    if not isinstance(subject.model, StreamsEmbeddings):
+        raise Undecided("it hears whole recordings only")
+    try:
+        subject.model.embedding_stream()
+    except Unsupported as error:
+        raise Undecided(str(error)) from error
+
+
+def _heard(subject: EmbedderSubject, chunks: list[Samples]) -> Array:
+    """What a new stream says after these chunks."""
+    stream = subject.model.embedding_stream()  # type: ignore[attr-defined]
+    for chunk in chunks:
+        stream.accept(chunk.copy())
+    said = stream.embedding()
+    if said is None:
+        raise Broken("after a whole recording there is no embedding")
+    return np.asarray(said)
 
 
 def _recordings(subject: EmbedderSubject) -> list[Samples]:

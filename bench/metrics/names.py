@@ -98,6 +98,9 @@ _COHORTS: tuple[tuple[str, str, Better, str], ...] = (
     ("eer_cohort_mean", "1", "lower", "mean of the cohorts' EER, every cohort counting the same"),
     ("eer_cohort_max", "1", "lower", "EER of the worst cohort"),
     ("eer_cohort_std", "1", "lower", "standard deviation of the cohorts' EER, over K cohorts (biased upward by noise)"),
+    ("eer_change", "1", "lower", "EER of the repaired model minus EER of the same model before, on the same trials"),
+    ("eer_gap_abs_change", "1", "lower", "EER gap after a repair minus before, of the pair that was apart most before"),
+    ("eer_cohort_std_change", "1", "lower", "eer_cohort_std after a repair minus eer_cohort_std before"),
     (
         "wer_change",
         "1",
@@ -121,6 +124,12 @@ _FINDERS: tuple[tuple[str, str, Better, str], ...] = (
 )
 _COMPUTE: tuple[tuple[str, str, Better, str], ...] = (
     ("macs_per_audio_second", "MAC/s", "lower", "multiply-accumulates executed per second of audio"),
+    (
+        "macs_per_audio_second_streaming",
+        "MAC/s",
+        "lower",
+        "macs_per_audio_second of an embedder that hears recordings as they come and is asked after every chunk",
+    ),
     ("flops_per_audio_second", "FLOP/s", "lower", "floating-point operations per second of audio, two per MAC"),
     ("ccr", "1", "higher", "compute cost reduction: 1 minus executed over dense encoder MACs, arbitrators included"),
     ("n_parameters", "count", "lower", "parameters of the model"),

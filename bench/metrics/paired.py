@@ -189,7 +189,7 @@ class Systems:
         self, n_replicates: int, speakers: np.random.Generator, seeds: np.random.Generator
     ) -> tuple[Floats, Floats]:
         """Mean rates (R,) of both sides under joint draws of speakers and seeds; NaN in a draw without units."""
-        shares = [_seed_shares(len(side), n_replicates, seeds) for side in (self.before, self.after)]
+        shares = [seed_shares(len(side), n_replicates, seeds) for side in (self.before, self.after)]
         if self.paired_seeds:
             shares[1] = shares[0]
         sums = np.concatenate(
@@ -204,7 +204,7 @@ class Systems:
             return before, (sums[:, n:-1] * shares[1]).sum(axis=1) / sums[:, -1]
 
 
-def _seed_shares(n_seeds: int, n_replicates: int, rng: np.random.Generator) -> Floats:
+def seed_shares(n_seeds: int, n_replicates: int, rng: np.random.Generator) -> Floats:
     """What each seed (R, K) counts in the mean of a replicate: K - 1 of K are drawn."""
     n_drawn = max(1, n_seeds - 1)
     return rng.multinomial(n_drawn, np.full(n_seeds, 1 / n_seeds), size=n_replicates) / n_drawn

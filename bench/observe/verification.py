@@ -29,6 +29,7 @@ from earmark.bench.observe.settings import (
     write_parameter_count,
 )
 from earmark.bench.observe.trials import WITHIN, Trial, Voice, build_trials, check_speakers, listed_trials
+from earmark.bench.observe.voice_stream import observe_stream
 from earmark.bench.tables import Writer
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def observe(
     """
     vectors, flags = _embed_all(model, rows, settings, writer, advance)
     flags |= _cross_check_work(model, rows[:N_CROSS_CHECKED], settings, writer)
+    observe_stream(model, rows, settings, writer, advance)
     if not settings.timing_only:
         flags |= _try_all(rows, vectors, settings, writer, listed)
         _observe_references(model, references, settings, writer, advance)

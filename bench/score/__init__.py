@@ -23,6 +23,8 @@ from earmark.bench.score.schemes import resolve
 from earmark.bench.score.slices import score_slices
 from earmark.bench.score.turns import score_turn_delays, score_turns
 from earmark.bench.score.variants import score_eer_variants, score_word_variants
+from earmark.bench.score.voice_changes import score_voice_changes
+from earmark.bench.score.voice_stream import score_prefixes, score_voice_stream
 from earmark.bench.score.voices import score_embedding_time, score_voices
 from earmark.bench.score.words import Texts, score_offline, score_words
 from earmark.bench.score.worlds import score_worlds
@@ -129,12 +131,17 @@ def _conversation(sheet: Sheet, planned: Planned, folder: Path) -> Iterator[Meas
 
 def _verification(sheet: Sheet, planned: Planned, folder: Path) -> Iterator[Measurement]:
     embedded = read_table(folder, "embeddings").select(["utterance_id", "speaker", "metadata", "audio_s"]).to_pylist()
-    schemes, gaps = resolve(planned.cohorts, embedded), "gaps" in planned.metrics
+    found = read_table(folder, "assignments").to_pylist()
+    schemes, gaps = resolve(planned.cohorts, embedded, found), "gaps" in planned.metrics
     if "eer" in planned.metrics:
         yield from score_voices(sheet, folder, schemes, gaps=gaps)
         yield from score_eer_variants(sheet, folder)
+        yield from score_prefixes(sheet, folder)
+        if planned.baseline:
+            yield from score_voice_changes(sheet, folder, folder.parent / planned.baseline, schemes if gaps else ())
     if "latency" in planned.metrics:
         yield from score_embedding_time(sheet, folder)
+        yield from score_voice_stream(sheet, folder)
         yield from score_device_time(sheet, folder)
     if "compute" in planned.metrics:
         yield from score_compute(sheet, folder, embedded, schemes if gaps else ())

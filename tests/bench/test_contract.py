@@ -28,6 +28,10 @@ BREAKS = {
     "loses_state": "saved_and_loaded_is_the_same",
     "claims_the_future": "claims_no_audio_it_was_not_fed",
     "bad_batch": "batch_equals_single",
+    "embeds_by_chunk": "any_chunking_gives_the_same_embedding",
+    "mixes_embeddings": "embedding_streams_do_not_leak_into_each_other",
+    "embeds_otherwise": "a_stream_says_what_embed_says",
+    "hides_stream_work": "work_of_a_stream_agrees_with_an_independent_count",
 }
 
 

@@ -17,7 +17,7 @@ Batch = tuple[list[Tensor], Tensor]
 
 
 class TinyEmbedder(nn.Module):
-    """SpeakerEmbedder, MetricLearner and CountsWork."""
+    """SpeakerEmbedder, MetricLearner, StreamsEmbeddings and CountsWork."""
 
     batching: Literal["bucketed", "by_speaker"] = "by_speaker"
 
@@ -46,6 +46,9 @@ class TinyEmbedder(nn.Module):
                 rows.append(self(torch.from_numpy(row[:n].copy()).to(self.frame.weight.device)).cpu().numpy())
         return np.stack(rows)
 
+    def embedding_stream(self) -> TinyStream:
+        return TinyStream(self)
+
     def work(self) -> Mapping[str, int]:
         return {"encoder": self.macs}
 
@@ -71,6 +74,37 @@ class TinyEmbedder(nn.Module):
 
     def loss(self, batch: Batch, progress: Progress) -> Losses:
         return self.pair_loss(*self.embeddings(batch), None)
+
+
+class TinyStream:
+    """Frame by frame; a frame that is not whole is filled with zeros when somebody asks."""
+
+    def __init__(self, model: TinyEmbedder) -> None:
+        self.model, self.rest = model, torch.zeros(0)
+        self.made: list[Tensor] = []
+        self.n_frames = 0
+
+    def accept(self, samples: Samples) -> None:
+        self.rest = torch.cat([self.rest, torch.from_numpy(samples.copy())])
+        while len(self.rest) >= FRAME:
+            self.made.append(self._frame(self.rest[:FRAME]))
+            self.rest = self.rest[FRAME:].clone()
+
+    def embedding(self) -> Array | None:
+        last = [self._frame(nn.functional.pad(self.rest, (0, FRAME - len(self.rest))))] if len(self.rest) else []
+        if not self.made and not last:
+            return None
+        made = torch.stack([*self.made, *last])
+        found: Array = torch.cat([made.mean(dim=0), made.std(dim=0, correction=0)]).numpy()
+        return found
+
+    def _frame(self, frame: Tensor) -> Tensor:
+        self.n_frames += 1
+        with torch.inference_mode():
+            return torch.tanh(self.model.frame(frame.to(self.model.frame.weight.device)[None]))[0].cpu()
+
+    def work(self) -> Mapping[str, int]:
+        return {"encoder": self.n_frames * FRAME * DIM}
 
 
 def build(
