@@ -10,9 +10,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
-import numpy as np
 import typer
 
 from earmark.bench.api import InputError
@@ -33,6 +32,10 @@ LEGEND = (
 )
 
 
+Pair: TypeAlias = tuple[str, Planned]
+"""The cell before, and the cell of the repaired model."""
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """A repair over the seeds of a run, under one division of the speakers."""
@@ -43,16 +46,29 @@ class Line:
     found: TrialChanges
 
 
-def lines(folder: RunFolder, schemes: Sequence[str] = (), *, n_replicates: int = 300) -> Iterator[Line]:
-    """Every repair of an embedder and every scheme, or those named. InputError where seeds had different trials."""
+def lines(
+    folder: RunFolder, schemes: Sequence[str] = (), *, against: str = "", n_replicates: int = 300
+) -> Iterator[Line]:
+    """Every repair of an embedder and every scheme, or those named; ``against`` is another repair, else no repair."""
     done = {cell.cell for cell in folder.read_cells() if cell.status == "ok"}
-    groups: dict[tuple[str, str, str, str], list[Planned]] = defaultdict(list)
-    for cell in folder.read_plan().cells:
-        if cell.task == "verification" and cell.repair and {cell.cell, cell.baseline} <= done:
-            groups[cell.plugin, cell.repair, cell.corpus, cell.condition].append(cell)
-    for (model, repair, *_), cells in groups.items():
-        for scheme, cohort_of in _cohorts(folder, cells[0], schemes).items():
-            yield Line(model, repair, scheme, _over_seeds(folder, cells, cohort_of, n_replicates))
+    planned = [cell for cell in folder.read_plan().cells if cell.task == "verification" and cell.repair]
+    others = {_of(cell): cell.cell for cell in planned if cell.repair == against}
+    if against and not others:
+        repairs = ", ".join(sorted({str(cell.repair) for cell in planned}))
+        raise InputError(f"no repair is called {against!r}", where=folder.run_id, fix=f"there is {repairs}")
+    groups: dict[tuple[str, str, str, str], list[Pair]] = defaultdict(list)
+    for cell in planned:
+        before = others.get(_of(cell)) if against else cell.baseline
+        if cell.repair != against and before is not None and {cell.cell, before} <= done:
+            groups[cell.plugin, str(cell.repair), cell.corpus, cell.condition].append((before, cell))
+    for (model, repair, *_), pairs in groups.items():
+        for scheme, cohort_of in _cohorts(folder, pairs[0][1], schemes).items():
+            yield Line(model, repair, scheme, _over_seeds(folder, pairs, cohort_of, n_replicates))
+
+
+def _of(cell: Planned) -> tuple[str | None, int]:
+    """What two repairs of the same model, heard in the same way, have in common."""
+    return cell.baseline, cell.seed
 
 
 def _cohorts(folder: RunFolder, cell: Planned, wanted: Sequence[str]) -> dict[str, Mapping[str, str]]:
@@ -63,21 +79,18 @@ def _cohorts(folder: RunFolder, cell: Planned, wanted: Sequence[str]) -> dict[st
 
 
 def _over_seeds(
-    folder: RunFolder, cells: Sequence[Planned], cohort_of: Mapping[str, str], n_replicates: int
+    folder: RunFolder, pairs: Sequence[Pair], cohort_of: Mapping[str, str], n_replicates: int
 ) -> TrialChanges:
-    sides: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
-    first: Trials | None = None
-    for cell in sorted(cells, key=lambda cell: cell.seed):
-        for name, scores in zip((cell.baseline, cell.cell), sides, strict=True):
-            trials = Trials.read(folder.observations(str(name))).within(cohort_of)
-            first = first or trials
-            if (trials.enroll_id, trials.test_id) != (first.enroll_id, first.test_id):
-                raise InputError("its seeds were tried on different trials", where=folder.run_id, fix="raise no limit")
-            scores.append(trials.scores)
-    assert first is not None
+    """On the trials that all seeds have: those drawn from very many differ from seed to seed."""
+    ordered = sorted(pairs, key=lambda pair: pair[1].seed)
+    read = [[Trials.read(folder.observations(name)) for name in (before, cell.cell)] for before, cell in ordered]
+    names = [list(zip(one.enroll_id, one.test_id, strict=True)) for pair in read for one in pair]
+    common = set(names[0]).intersection(*names[1:])
+    known = [one.only(common).within(cohort_of) for pair in read for one in pair]
+    first = known[0]
     return trial_changes(
-        sides[0], sides[1], first.is_target, first.enroll_speaker, first.test_speaker, cohort_of,
-        n_replicates=n_replicates, seed=0,
+        [one.scores for one in known[::2]], [one.scores for one in known[1::2]], first.is_target,
+        first.enroll_speaker, first.test_speaker, cohort_of, n_replicates=n_replicates, seed=0,
     )  # fmt: skip
 
 
@@ -112,12 +125,14 @@ def main(
     run: Annotated[str, typer.Argument(help="A run's id, its beginning, its folder, or latest.")] = "latest",
     results: Annotated[Path, typer.Option(help="Folder of the result tables.")] = Path("results"),
     cohorts: Annotated[str, typer.Option(help="Columns to divide speakers by, a comma between; none: the run's.")] = "",
+    against: Annotated[str, typer.Option(help="Another repair to compare with; none: the model as it was.")] = "",
     replicates: Annotated[int, typer.Option(help="Draws of speakers and seeds.", min=2)] = 300,
 ) -> None:
     """Print what every repair of an embedder in a run changed, over its seeds."""
     try:
         wanted = [name for name in cohorts.split(",") if name]
-        print(table(list(lines(RunFolder(find_run(results, run)), wanted, n_replicates=replicates))))
+        folder = RunFolder(find_run(results, run))
+        print(table(list(lines(folder, wanted, against=against, n_replicates=replicates))))
     except InputError as error:
         typer.echo(f"earmark: {error}", err=True)
         raise typer.Exit(2) from error

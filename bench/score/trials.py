@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,7 +68,14 @@ class Trials:
     def within(self, speakers: Mapping[str, str]) -> Trials:
         """The trials both of whose speakers are among those given."""
         pairs = zip(self.enroll_speaker, self.test_speaker, strict=True)
-        at = [place for place, (a, b) in enumerate(pairs) if a in speakers and b in speakers]
+        return self._at([place for place, (a, b) in enumerate(pairs) if a in speakers and b in speakers])
+
+    def only(self, pairs: Collection[tuple[str, str]]) -> Trials:
+        """The trials of these pairs of recordings, in order of their names."""
+        named = sorted(zip(self.enroll_id, self.test_id, range(len(self.scores)), strict=True))
+        return self._at([place for one, other, place in named if (one, other) in pairs])
+
+    def _at(self, at: list[int]) -> Trials:
         names = (self.enroll_speaker, self.test_speaker, self.enroll_id, self.test_id)
         enroll, test, enroll_id, test_id = ([column[i] for i in at] for column in names)
         llrs = None if self.llrs is None else self.llrs[at]
