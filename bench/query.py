@@ -22,7 +22,7 @@ from pydantic import BaseModel
 
 from earmark.bench.api import InputError
 from earmark.bench.rows import Cell, Measurement, Run
-from earmark.bench.store import RunFolder, run_folders
+from earmark.bench.store import RunFolder, run_folders, up_to_date
 
 LATEST = "latest"
 _TYPES = {str: "VARCHAR", int: "BIGINT", float: "DOUBLE", bool: "BOOLEAN"}
@@ -46,9 +46,10 @@ def connect(results: Path, folders: Sequence[RunFolder] | None = None) -> duckdb
     }
     connection = duckdb.connect(config=settings)
     try:
-        _load(connection, "runs", Run, chosen, "run.json", "auto")
-        _load(connection, "cells", Cell, chosen, "cells.jsonl", "newline_delimited")
-        _load(connection, "measurements", Measurement, chosen, "measurements.jsonl", "newline_delimited")
+        with up_to_date(chosen) as current:
+            _load(connection, "runs", Run, current, "run.json", "auto")
+            _load(connection, "cells", Cell, current, "cells.jsonl", "newline_delimited")
+            _load(connection, "measurements", Measurement, current, "measurements.jsonl", "newline_delimited")
     except duckdb.Error as error:
         raise _explain(chosen, error) from error
     connection.execute("SET enable_external_access = false")

@@ -11,11 +11,13 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from tempfile import TemporaryDirectory
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -26,6 +28,18 @@ from earmark.bench.rows import SCHEMA_VERSION, Cell, Measurement, Run
 from earmark.bench.suite import Suite
 
 R = TypeVar("R", bound=BaseModel)
+Kind = Literal["run", "plan", "cell", "measurement"]
+Upgrade = Callable[[Kind, Any], Any]
+UPGRADES: Mapping[int, Upgrade] = {}
+"""By N, ``upgrade_to_N``: what makes version N of ``run.json``, ``plan.json`` or a line of a table, as plain JSON, of
+version N - 1. A committed run of every version is its test (``tests/stored``). Empty while there is one version."""
+
+
+def upgraded(kind: Kind, row: Any, version: int) -> Any:
+    """A row of an earlier schema version as this version writes it, one step at a time."""
+    for step in range(version + 1, SCHEMA_VERSION + 1):
+        row = UPGRADES[step](kind, row)
+    return row
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,26 +93,44 @@ class RunFolder:
     def clear_partial(self) -> None:
         shutil.rmtree(self.path / "partial", ignore_errors=True)
 
+    @property
+    def version(self) -> int:
+        """The schema version that the run was written in; this one's where ``run.json`` doesn't say."""
+        path = self.path / "run.json"
+        told = read_json(path) if path.is_file() else {}
+        version = told.get("schema_version", SCHEMA_VERSION) if isinstance(told, dict) else SCHEMA_VERSION
+        if not isinstance(version, int) or not 1 <= version <= SCHEMA_VERSION:
+            what = f"schema version {version}, this earmark reads 1 to {SCHEMA_VERSION}"
+            raise InputError(what, where=str(path), fix="install a newer earmark")
+        return version
+
     def read_run(self) -> Run:
-        return _read_model(self.path / "run.json", Run)
+        version = self.version
+        return _read_model(self.path / "run.json", Run, lambda row: upgraded("run", row, version))
 
     def write_run(self, run: Run) -> None:
         write_text(self.path / "run.json", run.model_dump_json(indent=1) + "\n")
 
     def read_plan(self) -> Plan:
-        return Plan.from_json(read_json(self.path / "plan.json"))
+        return Plan.from_json(upgraded("plan", read_json(self.path / "plan.json"), self.version))
 
     def write_plan(self, plan: Plan) -> None:
         write_text(self.path / "plan.json", json.dumps(plan.to_json(), indent=1, sort_keys=True) + "\n")
 
     def read_cells(self) -> list[Cell]:
-        return read_rows(self.path / "cells.jsonl", Cell)
+        return self._rows("cells.jsonl", Cell, "cell")
 
     def write_cells(self, cells: Iterable[Cell]) -> None:
         write_lines(self.path / "cells.jsonl", (cell.line() for cell in sorted(cells, key=lambda cell: cell.cell)))
 
     def read_measurements(self) -> list[Measurement]:
-        return read_rows(self.path / "measurements.jsonl", Measurement)
+        return self._rows("measurements.jsonl", Measurement, "measurement")
+
+    def _rows(self, name: str, row: type[R], kind: Kind) -> list[R]:
+        version = self.version
+        if version == SCHEMA_VERSION:
+            return read_rows(self.path / name, row)
+        return read_rows(self.path / name, row, lambda found: upgraded(kind, found, version))
 
     def write_measurements(self, rows: Iterable[Measurement]) -> None:
         ordered = sorted(rows, key=lambda row: (row.cell, row.scheme, row.cohort, row.metric))
@@ -136,12 +168,13 @@ def new_folder(results: Path, suite: str, name: str) -> RunFolder:
 
 def run_folders(results: Path, suite: str | None = None) -> list[RunFolder]:
     """Runs with a ``run.json``, oldest first."""
-    found = (results / f"v{SCHEMA_VERSION}").glob(f"{suite or '*'}/*/run.json")
+    versions = [results / f"v{version}" for version in range(1, SCHEMA_VERSION + 1)]
+    found = [path for folder in versions for path in folder.glob(f"{suite or '*'}/*/run.json")]
     return [RunFolder(path.parent) for path in sorted(found, key=lambda path: path.parent.name)]
 
 
-def read_rows(path: Path, row: type[R]) -> list[R]:
-    """The rows of a JSONL file; none where there is no file."""
+def read_rows(path: Path, row: type[R], upgrade: Callable[[Any], Any] | None = None) -> list[R]:
+    """The rows of a JSONL file, brought up to date where they are older; none where there is no file."""
     if not path.is_file():
         return []
     rows = []
@@ -149,10 +182,30 @@ def read_rows(path: Path, row: type[R]) -> list[R]:
         if not line:
             continue
         try:
-            rows.append(row.model_validate_json(line))
+            found = row.model_validate_json(line) if upgrade is None else row.model_validate(upgrade(json.loads(line)))
+            rows.append(found)
         except ValidationError as error:
             raise InputError(_first(error), where=f"{path}:{number}", fix="restore the file or run again") from error
+        except ValueError as error:
+            raise InputError(
+                f"no JSON: {error}", where=f"{path}:{number}", fix="restore the file or run again"
+            ) from error
     return rows
+
+
+@contextmanager
+def up_to_date(folders: Sequence[RunFolder]) -> Iterator[list[RunFolder]]:
+    """The runs with files of this version: themselves, or copies of older ones' tables as long as this lasts."""
+    with TemporaryDirectory() as scratch:
+        yield [f if f.version == SCHEMA_VERSION else _copy(f, Path(scratch) / str(i)) for i, f in enumerate(folders)]
+
+
+def _copy(folder: RunFolder, root: Path) -> RunFolder:
+    copy = RunFolder(root / folder.path.parent.name / folder.path.name)
+    copy.write_run(folder.read_run())
+    copy.write_cells(folder.read_cells())
+    copy.write_measurements(folder.read_measurements())
+    return copy
 
 
 def read_json(path: Path) -> Any:
@@ -179,9 +232,9 @@ def tree_digest(paths: Sequence[Path], root: Path) -> str:
     return whole.hexdigest()[:16]
 
 
-def _read_model(path: Path, model: type[R]) -> R:
+def _read_model(path: Path, model: type[R], upgrade: Callable[[Any], Any]) -> R:
     try:
-        return model.model_validate(read_json(path))
+        return model.model_validate(upgrade(read_json(path)))
     except ValidationError as error:
         raise InputError(_first(error), where=str(path), fix="restore the file or run again") from error
 

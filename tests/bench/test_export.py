@@ -50,6 +50,22 @@ def test_parquet_keeps_types_and_all_runs(folder: RunFolder, tmp_path: Path) -> 
     assert (first["value"], first["n"], first["cell_flags"]) == (0.0625, 800, ["one_session"])
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("format_", ["csv", "parquet"])
+def test_an_exported_folder_is_a_dataset(
+    folder: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, format_: str
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    from datasets import load_dataset
+
+    out = tmp_path / "exported"
+    export(folder.path.parents[2], None, out / f"flat.{format_}", format_)
+    found = load_dataset(str(out), cache_dir=str(tmp_path / "cache"))["train"]
+    assert found.num_rows == len(runs.measurements())
+    row = next(r for r in found if (r["cell"], r["scheme"], r["metric"]) == ("voice", "all", "eer"))
+    assert (row["value"], row["n"], row["plugin"]) == (0.0625, 800, "echo")
+
+
 def test_trn_gives_the_counts_of_the_table(folder: RunFolder, tmp_path: Path) -> None:
     reference = lines(folder, tmp_path / "x", "trn", "alpha-good.ref.trn")
     hypothesis = lines(folder, tmp_path / "x", "trn", "alpha-good.hyp.trn")
