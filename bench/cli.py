@@ -185,13 +185,14 @@ def steps(
 @app.command()
 def validate(
     path: Annotated[str, typer.Argument(help="A run's folder or id, or a results folder: then every run.")] = "results",
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse what can't be checked whole.")] = False,
     results: Results = DEFAULT_RESULTS,
     as_json: AsJson = False,
 ) -> None:
     """Whether stored runs can be believed: hashes, provenance, plan, every score computed again."""
     from earmark.bench import validate as validating
 
-    reports = validating.validate(validating.named(results, path))
+    reports = validating.validate(validating.named(results, path), strict=strict)
     _print_json([r.to_json() for r in reports]) if as_json else _lines(line for r in reports for line in r.lines())
     raise typer.Exit(0 if all(report.ok for report in reports) else 1)
 

@@ -104,6 +104,7 @@ def finished(run: rows.Run, folder: store.RunFolder, before: tuple[int, int]) ->
             "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "complete": True,
             "environment": run.environment.model_copy(update=state),
+            "scored_by": provenance.scoring_digest(),
             "files": folder.file_digests(),
         }
     )

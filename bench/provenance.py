@@ -45,6 +45,8 @@ _TRAINING = (
     "corpora/silence.py", "corpora/splits.py", "corpora/voices.py", "corpora/synthetic",
     "corpora/synthetic/voices.json",
 )  # fmt: skip
+_SCORING = ("score", "metrics", "clock.py")
+_COUNTING = ("jiwer", "meeteval", "numpy", "rapidfuzz", "scikit-learn", "scipy", "statsmodels")
 _LEARNING = (*_DECODING, "espeakng-loader", "lightning-fabric", "sentencepiece", "torchaudio")
 
 
@@ -128,6 +130,11 @@ def harness_digest() -> str:
 def training_digest() -> str:
     """Digest of the code, and the packages below it, that turn a model and a corpus into a checkpoint."""
     return _code_digest(_TRAINING, _LEARNING)
+
+
+def scoring_digest() -> str:
+    """Digest of the code, and the packages below it, that turn observations into measurements."""
+    return _code_digest(_SCORING, _COUNTING)
 
 
 def worlds_digest() -> str:

@@ -173,4 +173,6 @@ class Run(Row):
     checkpoints: dict[str, Any] = Field(default_factory=dict)
     cohort_schemes: dict[str, Any] = Field(default_factory=dict)
     command: list[str]
+    scored_by: str | None = None
+    """Digest of the code that computed the measurements."""
     files: dict[str, str] = Field(default_factory=dict)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from earmark.bench import provenance
 from earmark.bench.api import InputError
 from earmark.bench.metrics.normalize import normalize
 from earmark.bench.planning import Planned
@@ -56,7 +57,8 @@ def score_run(folder: RunFolder, normalizer: str | None = None) -> int:
     planned = {cell.cell: cell for cell in plan.cells}
     rows = [row for cell in folder.read_cells() for row in score_cell(cell, planned[cell.cell], folder, chosen)]
     folder.write_measurements(rows)
-    folder.write_run(run.model_copy(update={"normalizer": chosen, "files": folder.file_digests()}))
+    told = {"normalizer": chosen, "scored_by": provenance.scoring_digest(), "files": folder.file_digests()}
+    folder.write_run(run.model_copy(update=told))
     return len(rows)
 
 

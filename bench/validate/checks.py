@@ -54,28 +54,35 @@ class Report:
         return {"path": str(self.path), "ok": self.ok, "problems": told, "notes": list(self.notes)}
 
 
-def validate(path: Path) -> list[Report]:
-    """Check a run, or every run below a results folder; raises InputError where there is none."""
+def validate(path: Path, *, strict: bool = False) -> list[Report]:
+    """Check a run, or every run below a results folder; raises InputError where there is none.
+
+    ``strict`` refuses runs with notes: those that could not be checked whole, or that another version scored.
+    """
     if (path / "run.json").is_file():
-        return [validate_run(RunFolder(path))]
+        return [validate_run(RunFolder(path), strict=strict)]
     folders = run_folders(path) or [RunFolder(found.parent) for found in sorted(path.glob("**/run.json"))]
     if not folders:
         raise InputError("no run.json here or below", where=str(path), fix="name a run's folder or a results folder")
-    return [validate_run(folder) for folder in folders]
+    return [validate_run(folder, strict=strict) for folder in folders]
 
 
-def validate_run(folder: RunFolder) -> Report:
+def validate_run(folder: RunFolder, *, strict: bool = False) -> Report:
     """Every check of one run; where its files can't be read, that is the only problem."""
     try:
         run = Stored.read(folder)
     except InputError as error:
         return Report(folder.path, (Problem("schema", _inside(folder, error.where), error.what),))
     found = [problem for checks in CHECKS.values() for check in checks for problem in check(run)]
-    return Report(folder.path, tuple(found), tuple(_notes(run, found)))
+    notes = tuple(_notes(run, found))
+    if strict:
+        return Report(folder.path, (*found, *(Problem("strict", "note", note) for note in notes)))
+    return Report(folder.path, tuple(found), notes)
 
 
 def _notes(run: Stored, found: Sequence[Problem]) -> Iterator[str]:
     yield from speakers.unchecked(run)
+    yield from scores.otherwise(run)
     if not any(problem.check == "scores" for problem in found):
         newer = sorted(scores.newer(run))
         if newer:

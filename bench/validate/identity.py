@@ -60,10 +60,10 @@ def provenance(stored: Stored) -> Iterator[Problem]:
 
 def _of_cell(stored: Stored, cell: Cell, fingerprints: set[str]) -> Iterator[Problem]:
     run, where = stored.run, f"cell {cell.cell}"
-    plugin = run.plugins.get(cell.plugin)
+    plugin = run.plugins.get(f"{cell.plugin} (fairness)" if cell.task == "finding" else cell.plugin)
     if plugin is None or not plugin.digest or not plugin.version:
         yield Problem("provenance", where, f"run.json doesn't say which {cell.plugin} it was")
-    if cell.corpus_fingerprint not in fingerprints:
+    if cell.task != "finding" and cell.corpus_fingerprint not in fingerprints:
         yield Problem("provenance", where, f"run.json knows no corpus {cell.corpus_fingerprint[:12]}...")
     checkpoint = run.checkpoints.get(cell.train_key)
     if cell.status != "ok" or not cell.train_corpus:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
 import pyarrow.compute as pc
 
+from earmark.bench.provenance import scoring_digest
 from earmark.bench.rows import Cell, Measurement
 from earmark.bench.validate.stored import Problem, Stored
 
 RELATIVE = 1e-9
+FIGURES = (
+    "value", "unit", "better", "numerator", "denominator", "n", "n_unit", "n_speakers", "normalizer", "status",
+)  # fmt: skip
+"""Fields of a row that no later version of the scorer may change."""
 MOST_SHOWN = 5
 """Problems of one cell that are told one by one."""
 CLOCK_HZ = 6e9
@@ -26,7 +31,38 @@ _Key = tuple[str, str, str]
 
 
 def scores(stored: Stored) -> Iterator[Problem]:
-    """Every score is computed again from the observations and is what the table says, to within 1e-9."""
+    """Every score is computed again from the observations and is what the table says, to within 1e-9.
+
+    Of a run that another version of the scorer scored, values and counts must be the same; see :func:`otherwise`.
+    """
+    fields = None if up_to_date(stored) else FIGURES
+    for cell, rows, again in _pairs(stored):
+        if isinstance(again, str):
+            yield Problem("scores", f"cell {cell.cell}", again)
+        else:
+            yield from _limited(cell, list(_compared(rows, again, fields)))
+
+
+def otherwise(stored: Stored) -> Iterator[str]:
+    """What another version of the scorer said otherwise about the same figures, such as intervals and flags."""
+    if up_to_date(stored):
+        return
+    for cell, rows, again in _pairs(stored):
+        if not isinstance(again, str):
+            both = [(rows[key].model_dump(), again[key].model_dump()) for key in rows.keys() & again.keys()]
+            differing = [{f for f in a if f not in FIGURES and not _same(a[f], b[f])} for a, b in both]
+            n, names = sum(map(bool, differing)), sorted(set().union(*differing))
+            if n:
+                yield f"cell {cell.cell}: another version scored it, with other {', '.join(names)} in {n} rows"
+
+
+def up_to_date(stored: Stored) -> bool:
+    """Whether this version scored the run."""
+    return stored.run.scored_by == scoring_digest()
+
+
+def _pairs(stored: Stored) -> Iterator[tuple[Cell, dict[_Key, Measurement], dict[_Key, Measurement] | str]]:
+    """Each cell's rows, and those that its observations give, of kinds that the run has; or why there are none."""
     rows: dict[str, dict[_Key, Measurement]] = defaultdict(dict)
     for row in stored.measurements:
         rows[row.cell][row.scheme, row.cohort, row.metric] = row
@@ -34,10 +70,10 @@ def scores(stored: Stored) -> Iterator[Problem]:
     for cell in stored.cells:
         again = stored.scored_again.get(cell.cell)
         if isinstance(again, str):
-            yield Problem("scores", f"cell {cell.cell}", again)
+            yield cell, rows[cell.cell], again
         elif again is not None:
             found = {(row.scheme, row.cohort, row.metric): row for row in again if _kind(row) in known}
-            yield from _limited(cell, list(_compared(rows[cell.cell], found)))
+            yield cell, rows[cell.cell], found
 
 
 def newer(stored: Stored) -> set[str]:
@@ -60,7 +96,9 @@ def _limited(cell: Cell, told: list[str]) -> Iterator[Problem]:
         yield Problem("scores", f"cell {cell.cell}", f"... and {len(told) - MOST_SHOWN} more")
 
 
-def _compared(rows: Mapping[_Key, Measurement], again: Mapping[_Key, Measurement]) -> Iterator[str]:
+def _compared(
+    rows: Mapping[_Key, Measurement], again: Mapping[_Key, Measurement], fields: Collection[str] | None
+) -> Iterator[str]:
     for key in sorted(rows.keys() | again.keys()):
         name = " ".join((key[2], *(() if key[:2] == ("all", "all") else (f"of {key[0]}={key[1]}",))))
         if key not in again:
@@ -71,7 +109,7 @@ def _compared(rows: Mapping[_Key, Measurement], again: Mapping[_Key, Measurement
             stored, found = rows[key].model_dump(), again[key].model_dump()
             yield from (
                 f"{name}: {field} is {stored[field]}, the observations give {found[field]}"
-                for field in stored
+                for field in fields or stored
                 if not _same(stored[field], found[field])
             )
 

@@ -141,8 +141,10 @@ def _table(root: Path, path: Path) -> Iterator[Problem]:
 def _differing(name: str, found: pa.Schema) -> list[tuple[str, str]]:
     """Columns and types that are there or in the schema, and not in the other."""
     later = ADDED_LATER.get(name, set()) - set(found.names)
-    wanted = {(field.name, str(field.type)) for field in SCHEMAS[name] if field.name not in later}
-    return sorted(wanted ^ {(field.name, str(field.type)) for field in found})
+    wanted = {field.name: field.type for field in SCHEMAS[name] if field.name not in later}
+    there = {field.name: field.type for field in found}
+    names = [key for key in sorted({*wanted, *there}) if wanted.get(key) != there.get(key)]
+    return [(key, str(there.get(key) or f"no {wanted[key]}")) for key in names]
 
 
 def _content(where: str, table: pa.Table, cell: str) -> Iterator[Problem]:

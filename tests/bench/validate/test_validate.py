@@ -144,6 +144,28 @@ def test_rows_of_kinds_that_came_later_are_no_problem(run: Path) -> None:
     assert report.notes == ("scored before there were wer_speaker_mean",)
 
 
+def scored_by_another_version(run: Path) -> None:
+    tampering.edit_json(run / "run.json", lambda data: data.update(scored_by="another"))
+
+
+def test_another_version_of_the_scorer_may_say_other_intervals_but_no_other_figures(run: Path) -> None:
+    def wider(row: dict[str, float]) -> None:
+        if row["metric"] == "wer" and row["scheme"] == "all":
+            row["ci_high"] += 0.01
+
+    tampering.edit_rows(run / "measurements.jsonl", wider)
+    tampering.hash_again(run)
+    assert refused(run, "scores: cell good: wer: ci_high is")
+    scored_by_another_version(run)
+    (report,) = validate(run)
+    assert report.ok
+    assert "cell good: another version scored it, with other ci_high in 1 rows" in report.notes
+    assert not validate(run, strict=True)[0].ok
+    tampering.better_score_with_counts(run)
+    scored_by_another_version(run)
+    assert refused(run, "scores: .* wer: value is")
+
+
 def test_the_command_prints_reasons_and_fails(run: Path) -> None:
     results = str(run.parents[2])
     assert CliRunner().invoke(app, ["validate", str(run)]).exit_code == 0
