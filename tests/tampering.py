@@ -46,6 +46,12 @@ def edit_table(path: Path, change: Callable[[pa.Table], pa.Table]) -> None:
     pq.write_table(change(pq.read_table(path)), path, compression="zstd")
 
 
+def replaced(table: pa.Table, name: str, column: Any) -> pa.Table:
+    """The table with another column of that name."""
+    place = table.schema.get_field_index(name)
+    return table.set_column(place, table.schema.field(place), column)
+
+
 def hash_again(run: Path) -> None:
     """Write the digests of the files as they are now into ``run.json``."""
     edit_json(run / "run.json", lambda data: data.update(files=RunFolder(run).file_digests()))
@@ -95,8 +101,7 @@ def better_speed(run: Path) -> None:
     """Service times a thousandth, scored and hashed again; the moments at which tokens were there tell."""
 
     def change(table: pa.Table) -> pa.Table:
-        place = table.schema.get_field_index("service_s")
-        return table.set_column(place, table.schema.field(place), pc.multiply(table["service_s"], 0.001))
+        return replaced(table, "service_s", pc.multiply(table["service_s"], 0.001))
 
     edit_table(recognizer(run) / "chunks.parquet", change)
     score_run(RunFolder(run))
@@ -123,10 +128,9 @@ def mend_hypotheses(run: Path) -> None:
     """Some hypotheses become their references, scores and digests are new."""
 
     def change(table: pa.Table) -> pa.Table:
-        place = table.schema.get_field_index("hypothesis_raw")
         said, heard = table["reference"].to_pylist(), table["hypothesis_raw"].to_pylist()
         mended = pa.array([*said[:20], *heard[20:]])
-        return table.set_column(place, table.schema.field(place), mended)
+        return replaced(table, "hypothesis_raw", mended)
 
     edit_table(recognizer(run) / "utterances.parquet", change)
     score_run(RunFolder(run))
@@ -136,9 +140,8 @@ def mend_trials(run: Path) -> None:
     """Scores of targets go up, scores and digests are new; the embeddings tell."""
 
     def change(table: pa.Table) -> pa.Table:
-        place = table.schema.get_field_index("score")
         scores = pc.add(table["score"], pc.multiply(0.1, table["target"].cast(pa.float64())))
-        return table.set_column(place, table.schema.field(place), scores)
+        return replaced(table, "score", scores)
 
     edit_table(embedder(run) / "trials.parquet", change)
     score_run(RunFolder(run))
@@ -151,10 +154,9 @@ def move_speaker(run: Path) -> None:
     """A speaker is measured under the name of somebody that nobody knows, scores and digests are new."""
 
     def change(table: pa.Table) -> pa.Table:
-        place = table.schema.get_field_index("speaker")
         names = table["speaker"].to_pylist()
         moved = pa.array(["t00" if name == names[0] else name for name in names])
-        return table.set_column(place, table.schema.field(place), moved)
+        return replaced(table, "speaker", moved)
 
     folder = recognizer(run)
     edit_table(folder / "utterances.parquet", change)
@@ -165,10 +167,9 @@ def move_recordings(run: Path) -> None:
     """A speaker's recordings are said to be of the train split."""
 
     def change(table: pa.Table) -> pa.Table:
-        place = table.schema.get_field_index("split")
         first = table["speaker"][0].as_py()
         moved = ["train" if name == first else "measure" for name in table["speaker"].to_pylist()]
-        return table.set_column(place, table.schema.field(place), pa.array(moved))
+        return replaced(table, "split", pa.array(moved))
 
     edit_table(recognizer(run) / "utterances.parquet", change)
     hash_again(run)

@@ -44,6 +44,10 @@ class Side:
         run, cells = folder.read_run(), folder.read_cells()
         planned = {cell.cell: cell for cell in folder.read_plan().cells}
         chosen = [c for c in cells if model is None or model == c.plugin or c.cell.startswith(model)]
+        if not cells:
+            raise InputError(
+                "no cell is finished yet", where=folder.run_id, fix="finish the run: earmark run continues it"
+            )
         if not chosen:
             names = ", ".join(sorted({cell.plugin for cell in cells})) or "none"
             raise InputError(f"no model or cell is called {model!r}", where=folder.run_id, fix=f"there is {names}")

@@ -230,6 +230,12 @@ def test_two_models_of_one_run_are_compared_by_name(tmp_path: Path) -> None:
         compare(f"{NIGHT}:gamma", NIGHT, results=tmp_path / "results")
 
 
+def test_a_run_without_cells_is_refused(tmp_path: Path) -> None:
+    pairs.write_run(tmp_path, NIGHT, [])
+    with pytest.raises(InputError, match="no cell is finished yet"):
+        compare(NIGHT, NIGHT, results=tmp_path / "results")
+
+
 def test_a_cell_that_broke_is_worse_and_one_that_is_gone_is_noted(tmp_path: Path) -> None:
     both = [pairs.cell("good"), pairs.cell("extra", plugin="beta")]
     first = pairs.write_run(tmp_path, NIGHT, both)
