@@ -13,12 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from earmark.bench.compare.changes import Change, judge, of_difference
+from earmark.bench.compare.timing import Passes, Recordings, changes_between
 from earmark.bench.compare.words import Heard, character_changes, word_changes
 from earmark.bench.metrics.matched import MatchedErrors, matched_errors
 from earmark.bench.metrics.paired import unpaired_difference
@@ -26,8 +28,8 @@ from earmark.bench.metrics.resampling import Floats, label_groups
 from earmark.bench.metrics.texts import character_errors
 from earmark.bench.score.schemes import Scheme
 
-ALPHA = 0.05
-COMMON = {"label": "calibration", "cells": ("a", "b")}
+ALPHA, LEVEL = 0.05, 0.95
+COMMON: dict[str, Any] = {"label": "calibration", "cells": ("a", "b")}
 GROUPS = ("north", "south")
 N_UTTERANCES, N_WORDS, RATE, SIGMA = 40, 8, 0.1, 0.5
 """Of each speaker of a planted world: utterances, words in each, and the log-normal error rate."""
@@ -37,7 +39,8 @@ Advance = Callable[[int, int, str], None]
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Of so many draws: metrics tested, below ``ALPHA`` by themselves, flagged after Holm; draws that flag any."""
+    """Of so many draws: metrics tested, those that would be flagged by themselves (p at most ``ALPHA``, or an interval
+    without zero), those flagged by the comparison, and draws that flag any."""
 
     n_draws: int
     n_tests: int
@@ -48,10 +51,17 @@ class Tally:
     @classmethod
     def of(cls, draws: Iterable[Sequence[Change]]) -> Tally:
         judged = [judge(changes, ALPHA) for changes in draws]
-        tests = [[c for c in changes if c.p_value is not None] for changes in judged]
+        tests = [[c for c in changes if c.p_value is not None or c.noise is not None] for changes in judged]
         flagged = [sum(c.verdict in ("worse", "better") for c in changes) for changes in tests]
-        below = sum((c.p_value or 1.0) <= ALPHA for changes in tests for c in changes)
+        below = sum(_by_itself(c) for changes in tests for c in changes)
         return cls(len(judged), sum(map(len, tests)), below, sum(flagged), sum(map(bool, flagged)))
+
+
+def _by_itself(change: Change) -> bool:
+    """Whether this change alone would be one: by its p value, or a timing by its interval."""
+    if change.p_value is not None:
+        return change.p_value <= ALPHA
+    return not (change.ci_low or 0.0) <= 0 <= (change.ci_high or 0.0)
 
 
 # --- false alarms -------------------------------------------------------------------------------------------------
@@ -83,6 +93,31 @@ def swapped_draws(
         return [*word_changes(mixed, schemes, COMMON, seed + number), *character_changes(mixed, COMMON, seed + number)]
 
     return Tally.of(map(draw, range(n_draws)))
+
+
+def timing_draws(sides: Sequence[Passes], *, n_draws: int, seed: int, advance: Advance = lambda *_: None) -> Tally:
+    """Timings of two recognizers whose labels are swapped for half of the timed recordings, every pass alike."""
+    names = sorted(sides[0].typical)
+
+    def draw(number: int) -> list[Change]:
+        order = np.random.default_rng([seed, number]).permutation(len(names))
+        chosen = {names[i] for i in order[: len(names) // 2].tolist()}
+        advance(number + 1, n_draws, "timings")
+        return list(changes_between(_exchanged(sides, chosen), COMMON, LEVEL))
+
+    return Tally.of(map(draw, range(n_draws)))
+
+
+def _exchanged(sides: Sequence[Passes], chosen: set[str]) -> list[Passes]:
+    """Both sides with these recordings exchanged."""
+
+    def mixed(mine: Recordings, theirs: Recordings) -> Recordings:
+        return {name: (theirs if name in chosen else mine)[name] for name in mine}
+
+    return [
+        Passes(mixed(mine.typical, theirs.typical), tuple(map(mixed, mine.each, theirs.each)))
+        for mine, theirs in (sides, sides[::-1])
+    ]
 
 
 def halves_draws(

@@ -44,6 +44,13 @@ def streaming_changes(
 ) -> Iterator[Change]:
     """Changes of every timing of streams, or of these; none where nothing was timed."""
     sides = [Passes.read(cell, folder, normalizer) for cell, folder in zip(cells, folders, strict=True)]
+    yield from changes_between(sides, common, level, metrics)
+
+
+def changes_between(
+    sides: Sequence[Passes], common: dict[str, Any], level: float, metrics: Sequence[str] = ()
+) -> Iterator[Change]:
+    """The same of two sides that have been read; raises InputError unless their timed recordings are the same."""
     names = sorted(set(sides[0].typical) & set(sides[1].typical))
     if not names:
         return

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import pairs
 import pytest
 
 from earmark.bench.compare import calibration
+from earmark.bench.compare.timing import Passes
 from earmark.bench.compare.words import Heard
 from earmark.bench.score.schemes import Scheme
 
@@ -41,6 +45,21 @@ def test_a_tally_counts_tests_and_flags(heard: Heard) -> None:
     assert (found.n_draws, found.n_tests) == (3, 12)  # word and character error rates, and two cohorts
     apart = calibration.halves_draws(heard, groups(heard), n_draws=3, seed=0)
     assert (apart.n_draws, apart.n_tests) == (3, 12)
+
+
+def test_timings_are_exchanged_recording_by_recording(tmp_path: Path) -> None:
+    sides = []
+    for name, service_s in (("fast", 0.01), ("slow", 0.02)):
+        folder = pairs.write_run(tmp_path, f"2026010{len(sides)}", [pairs.cell(name)])
+        pairs.hear(folder, name, pairs.erring(0.2, 0), pairs.steady(service_s))
+        sides.append(Passes.read(pairs.cell(name), folder.observations(name), "basic-1"))
+    mixed = calibration._exchanged(sides, {"s00-0", "s01-0"})
+    spent = [{name: round(float(one.service_s[0]), 3) for name, one in side.typical.items()} for side in mixed]
+    assert [side["s00-0"] for side in spent] == [0.02, 0.01]
+    assert [side["s05-0"] for side in spent] == [0.01, 0.02]
+    found = calibration.timing_draws(sides, n_draws=5, seed=0)
+    assert found.n_tests == 5 * 8
+    assert found.n_flagged <= 0.1 * found.n_tests
 
 
 @pytest.mark.slow
