@@ -13,6 +13,7 @@ from earmark.bench.api import InputError
 from earmark.bench.compare.changes import Change, judge, of_difference, tested
 from earmark.bench.compare.matching import Matched, Pair, Side, match
 from earmark.bench.compare.reading import columns
+from earmark.bench.compare.seeds import Seeds
 from earmark.bench.compare.talks import talk_changes
 from earmark.bench.compare.timing import CHUNKS, FIGURES, embedding_changes, streaming_changes
 from earmark.bench.compare.voices import Trials, voice_changes
@@ -98,13 +99,15 @@ class _Comparing:
         self.a, self.b, self.metrics, self.n_moved = a, b, metrics, n_moved
         self.measured = a.measurements(), b.measurements()
         self.moved: list[Moved] = []
+        self.seeds = Seeds()
         self.notes: list[str] = []
         self.timed = a.same_machine == b.same_machine
         if not self.timed:
             self._other_machine()
 
     def result(self, matched: Matched, alpha: float) -> Comparison:
-        changes = judge([change for pair in matched.pairs for change in self._pair(pair)], alpha)
+        found = [change for pair in matched.pairs for change in self._pair(pair)]
+        changes = judge([*found, *(self.seeds.changes(LEVEL) if self._wants("wer") else ())], alpha)
         for where, cells in (("A", matched.only_a), ("B", matched.only_b)):
             self.notes += [f"only in {where}: {cell.plugin} ({cell.cell})" for cell in cells]
         ranked = sorted(self.moved, key=lambda m: -abs(m.errors_after - m.errors_before))
@@ -146,7 +149,7 @@ class _Comparing:
                 yield from embedding_changes(folders, common, LEVEL)
         elif pair.a.task == "recognition":
             if self._wants("wer", "cer"):
-                yield from self._texts(folders, wanted, common, seed)
+                yield from self._texts(pair, folders, common, seed)
             if self.timed and self._wants(*FIGURES):
                 yield from streaming_changes((pair.a, pair.b), folders, normalizer, common, LEVEL)
         elif pair.a.task == "conversation":
@@ -157,10 +160,10 @@ class _Comparing:
         if pair.a.task != "finding" and self._wants("macs_per_audio_second"):
             yield from _work_changes(pair.a, folders, common, seed)
 
-    def _texts(
-        self, folders: tuple[Path, Path], wanted: Sequence[str], common: dict[str, Any], seed: int
-    ) -> Iterator[Change]:
+    def _texts(self, pair: Pair, folders: tuple[Path, Path], common: dict[str, Any], seed: int) -> Iterator[Change]:
         heard = Heard.read(*folders, self.a.run.normalizer)
+        self.seeds.add(pair.model_and_place, heard)
+        wanted = self.a.planned[pair.a.cell].cohorts
         yield from word_changes(heard, schemes_of(wanted, *folders), common, seed)
         yield from character_changes(heard, common, seed)
         self.moved += heard.moved(common["label"], self.n_moved)

@@ -76,12 +76,17 @@ class Pair:
     @property
     def label(self) -> str:
         """The model, or both models, and what tells this pair from others."""
+        return f"{self.model_and_place}, seed {self.a.seed}"
+
+    @property
+    def model_and_place(self) -> str:
+        """The label without the seed."""
         one, other = (report.CellView(cell, ()).label for cell in (self.a, self.b))
         about = f"{self.a.corpus}/{self.a.split} {self.a.condition} {self.a.device}"
         extra = "".join(f", {k} {v}" for k, v in self.a.options.items())
         model = one if one == other else f"{one} / {other}"
         chunk = f", {self.a.chunk_ms} ms" if self.a.chunk_ms else ""
-        return f"{model} ({about}{chunk}{extra}, seed {self.a.seed})"
+        return f"{model} ({about}{chunk}{extra})"
 
 
 @dataclass(frozen=True, slots=True)

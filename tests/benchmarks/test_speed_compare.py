@@ -55,7 +55,7 @@ def write(root: Path, name: str, wrong: float, seed: int) -> None:
         "outcome": pa.repeat("ok", N_UTTERANCES),
         "metadata": pa.array([f'{{"accent": "a{i % N_COHORTS}"}}' for i in speaker.tolist()]),
     }  # fmt: skip
-    pq.write_table(pa.table(columns, schema=SCHEMAS["utterances"]), observations / "utterances.parquet")
+    _write_table(observations, "utterances", columns)
     _write_chunks(observations, ids, seed)
 
 
@@ -72,7 +72,14 @@ def _write_chunks(observations: Path, ids: pa.Array, seed: int) -> None:
         "due_s": pa.array(due_s), "start_s": pa.array(due_s), "service_s": pa.array(service_s),
         "timed": pa.array(place < N_TIMED),
     }  # fmt: skip
-    pq.write_table(pa.table(columns, schema=SCHEMAS["chunks"]), observations / "chunks.parquet")
+    _write_table(observations, "chunks", columns)
+
+
+def _write_table(observations: Path, name: str, columns: dict[str, pa.Array]) -> None:
+    """The columns as the named table; those that are not given are empty."""
+    n = len(columns["utterance_id"])
+    whole = {field.name: columns.get(field.name, pa.nulls(n, field.type)) for field in SCHEMAS[name]}
+    pq.write_table(pa.table(whole, schema=SCHEMAS[name]), observations / f"{name}.parquet")
 
 
 @pytest.fixture(scope="module")

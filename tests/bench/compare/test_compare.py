@@ -98,6 +98,26 @@ def test_a_metric_without_direction_is_neither_better_nor_worse() -> None:
     assert judge([replace(more, after=100.5)], 0.05)[0].verdict == "no difference"  # below the least share
 
 
+# --- seeds --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("n_seeds", "tested"), [(1, None), (3, False), (6, True)])
+def test_seeds_and_speakers_are_drawn_together(tmp_path: Path, n_seeds: int, tested: bool | None) -> None:
+    cells = [pairs.cell(f"seed{k}", seed=k) for k in range(n_seeds)]
+    for name, share in ((NIGHT, 0.1), (NEXT, 0.2)):
+        folder = pairs.write_run(tmp_path, name, cells, plan={"cohorts": []})
+        for k, cell in enumerate(cells):
+            pairs.hear(folder, cell.cell, pairs.erring(share, k))
+    found = [change for change in compared(tmp_path, metrics=["wer"]).changes if change.label.endswith("seeds")]
+    if tested is None:
+        assert not found
+        return
+    (change,) = found
+    assert change.label == f"alpha (toy/measure clean cpu, 120 ms), {n_seeds} seeds"
+    assert change.change == pytest.approx(0.1, abs=0.02)
+    assert (change.p_value is not None, change.verdict) == (tested, "worse" if tested else "untested")
+
+
 # --- timing -------------------------------------------------------------------------------------------------------
 
 
