@@ -13,6 +13,7 @@ from talks import RATE_HZ, alone, plain, sound, talk, talkative
 
 from earmark.bench.api import Example, Progress
 from earmark.bench.observe.compute import count_macs
+from earmark.models._blocks.augment import NONE
 from earmark.models._blocks.frontend import FrontEndConfig
 from earmark.models._blocks.multitalker import MultiTalkerTransducer, Talk
 from earmark.models._blocks.options import seeded
@@ -218,3 +219,16 @@ def test_a_look_at_dev_begins_nothing() -> None:
     losses(found, [alone()])
     losses(found, [talk()])
     assert int(found.n_alone) == 0
+
+
+@pytest.mark.gpu
+@pytest.mark.slow
+def test_cuda_has_the_losses_of_the_cpu() -> None:
+    found = []
+    for device in ("cpu", "cuda"):
+        moved = model(masking=0.3, end_penalty=1.0, fastemit=0.01, ctc=0.5, alignment=1.0).to(device).train()
+        moved.begun.fill_(True)
+        moved.waves = NONE
+        terms = moved.loss(moved.collate([talk(), talk(seed=1)], RNG(0)), NOW).terms
+        found.append({name: term.item() for name, term in terms.items()})
+    assert found[1] == pytest.approx(found[0], rel=1e-3)
