@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from talks import RATE_HZ, alone, plain, sound, talk, talkative
+from lanes import RATE_HZ, alone, plain, sound, talk, talkative
 
 from earmark.bench.api import Example, Progress
 from earmark.bench.observe.compute import count_macs

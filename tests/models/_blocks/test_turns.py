@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from talks import talk, turn
+from lanes import talk, turn
 
 from earmark.bench.api import Example, InputError
 from earmark.models._blocks.alignment import timed_labels
