@@ -153,6 +153,8 @@ class _Rows:
 
     def problem(self, pair: tuple[str, str], plain: Floats, columns: Floats) -> str | None:
         """Why no ratio can be had from these rows."""
+        if pair[0] == pair[1]:
+            return f"{pair[0]!r} is both the bottom cohort and the top one"
         for name in pair:
             if not self.errors[self.cohorts == name].sum():
                 return f"cohort {name!r} has no errors"

@@ -123,3 +123,12 @@ def test_columns_must_be_of_one_length() -> None:
     rows = recordings(n_each=3, n=2)
     with pytest.raises(InputError, match="3 values of site for 12 recordings"):
         gap(rows | {"site": ["x"] * 3}, "site")
+
+
+def test_a_pair_of_one_cohort_has_no_ratio() -> None:
+    """Where every cohort has the same rate, the bottom cohort may be the top one as well."""
+    rows = recordings(n_each=3, n=2)
+    found = adjusted_gap(
+        [1] * 12, rows["words"], rows["speakers"], rows["cohorts"], {"site": rows["site"]}, pair=("a", "a")
+    )
+    assert (found.status, found.reason) == ("insufficient", "'a' is both the bottom cohort and the top one")
