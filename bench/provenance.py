@@ -32,7 +32,7 @@ PACKAGES = (
 _ROOT = Path(__file__).resolve().parent
 _OBSERVING = (
     "observe", "clock.py", "tables.py", "executors/worker.py", "corpora/audio.py", "corpora/conditions.py",
-    "corpora/schema.py",
+    "corpora/conversations/arrangement.py", "corpora/schema.py", "metrics/conversation.py",
 )  # fmt: skip
 _DRAWING = (
     "worlds/power.py", "worlds/world.py", "executors/drawing.py", "metrics/gaps.py", "metrics/simultaneous.py",
@@ -40,9 +40,9 @@ _DRAWING = (
 )  # fmt: skip
 _DECODING = ("numpy", "scipy", "soundfile")
 _TRAINING = (
-    "training", "tokenizer.py", "executors/teaching.py", "observe/selection.py", "metrics/normalize.py",
-    "metrics/words.py", "corpora/audio.py", "corpora/conditions.py", "corpora/conversations", "corpora/schema.py",
-    "corpora/silence.py", "corpora/splits.py", "corpora/voices.py", "corpora/synthetic",
+    "training", "tokenizer.py", "executors/teaching.py", "observe/selection.py", "metrics/conversation.py",
+    "metrics/normalize.py", "metrics/words.py", "corpora/audio.py", "corpora/conditions.py", "corpora/conversations",
+    "corpora/schema.py", "corpora/silence.py", "corpora/splits.py", "corpora/voices.py", "corpora/synthetic",
     "corpora/synthetic/voices.json",
 )  # fmt: skip
 _SCORING = ("score", "metrics", "clock.py")

@@ -151,6 +151,11 @@ class CellView:
         told = {name: rows for name, rows in found.items() if any(row.metric != GATES for row in rows)}
         return tuple(self._scheme(name, rows) for name, rows in sorted(told.items()))
 
+    @property
+    def compared(self) -> tuple[SchemeView, ...]:
+        """Those whose cohorts are compared, or that say why not; slices of what was said are no cohorts."""
+        return tuple(scheme for scheme in self.schemes if scheme.gap or scheme.problem)
+
     def _scheme(self, name: str, rows: Sequence[Measurement]) -> SchemeView:
         headline, gap = HEADLINE[self.cell.task], GAP[self.cell.task]
         cohorts = [row for row in rows if row.metric == headline and row.cohort != ACROSS]

@@ -116,7 +116,7 @@ def cohort_tables(group: Group) -> Iterator[Table]:
 
 def gap_table(group: Group) -> Table | None:
     """The gaps between cohorts, each beside what chance alone gives and what could have been seen."""
-    found = [(view, scheme) for view in group.cells for scheme in view.schemes]
+    found = [(view, scheme) for view in group.cells for scheme in view.compared]
     if not found:
         return None
     metric = report.GAP[group.task]

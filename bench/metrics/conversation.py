@@ -9,7 +9,8 @@ order of start, their texts normalized.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from earmark.bench.api import Unsupported
@@ -25,6 +26,8 @@ MOST_CHANNELS = 10
 COLLAR_S = 5.0
 LEAST_S = 0.001
 """Length that a turn without one is given, since matching in time needs one."""
+PAUSE_S = 1.0
+"""Where no word comes for longer, a turn is matched in parts: what does not mark turns says its words in one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +41,20 @@ class SpokenTurn:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """Words of a turn that came without a pause, and when the first and the last of them came."""
+
+    text: str
+    first_s: float
+    last_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class SaidTurn:
     """A turn of the output: its words, and when they came, in seconds of the stream.
 
-    ``opened_s`` and ``closed_s`` are when its start-of-turn and its end-of-turn token came, None without one.
+    ``opened_s`` and ``closed_s`` are when its start-of-turn and its end-of-turn token came, None without one;
+    ``parts`` are its words between pauses, none where that is not known.
     """
 
     channel: int
@@ -50,6 +63,12 @@ class SaidTurn:
     last_s: float
     opened_s: float | None = None
     closed_s: float | None = None
+    parts: tuple[Part, ...] = ()
+
+    def normalized(self, normalize: Callable[[str], str]) -> SaidTurn:
+        """The turn with its words as ``normalize`` leaves them; parts that have none are gone."""
+        parts = [replace(part, text=normalize(part.text)) for part in self.parts]
+        return replace(self, text=normalize(self.text), parts=tuple(part for part in parts if part.text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +136,18 @@ class _Draft:
 
     def turn(self) -> SaidTurn:
         first_s, last_s = self.heard[0].at_s, self.heard[-1].at_s
-        return SaidTurn(self.channel, self.text, first_s, last_s, self.opened_s, self.closed_s)
+        return SaidTurn(self.channel, self.text, first_s, last_s, self.opened_s, self.closed_s, self._parts())
+
+    def _parts(self) -> tuple[Part, ...]:
+        """Cut before words that came late; a word's own pieces stay together."""
+        cuts = [
+            place
+            for place, (before, mark) in enumerate(pairwise(self.heard), start=1)
+            if mark.text.startswith(" ") and mark.at_s - before.at_s > PAUSE_S
+        ]
+        runs = [self.heard[start:stop] for start, stop in pairwise([0, *cuts, len(self.heard)])]
+        texts = ["".join(mark.text for mark in run).strip() for run in runs]
+        return tuple(Part(text, run[0].at_s, run[-1].at_s) for text, run in zip(texts, runs, strict=True) if text)
 
 
 def orc(recordings: Sequence[Recording]) -> Matched:
@@ -134,12 +164,12 @@ def orc(recordings: Sequence[Recording]) -> Matched:
 
 
 def time_constrained_orc(recordings: Sequence[Recording], collar_s: float = COLLAR_S) -> Matched:
-    """As :func:`orc`, where words match only within ``collar_s``; output turns span the arrival of their words."""
+    """As :func:`orc`, where words match only within ``collar_s``: they are spread over their part of a turn."""
     return _match(lambda ref, hyp: _meeteval().tcorcwer(ref, hyp, collar=collar_s), recordings)
 
 
 def diarization_invariant(recordings: Sequence[Recording]) -> Matched:
-    """Errors when every output turn may go to any speaker (DI-cpWER, greedy); speakers must be named."""
+    """Errors when every part of an output turn may go to any speaker (DI-cpWER, greedy); speakers must be named."""
     found = _match(_meeteval().greedy_dicpwer, recordings)
     return Matched(found.errors, greedy=frozenset(found.errors))
 
@@ -159,7 +189,12 @@ def seglst(recordings: Sequence[Recording]) -> tuple[list[dict[str, Any]], list[
         for r in recordings
         for n, turn in enumerate(r.spoken)
     ]
-    hypothesis = [_row(r.name, str(t.channel), t.text, t.first_s, t.last_s) for r in recordings for t in r.said]
+    hypothesis = [
+        _row(r.name, str(turn.channel), part.text, part.first_s, part.last_s)
+        for r in recordings
+        for turn in r.said
+        for part in turn.parts or (Part(turn.text, turn.first_s, turn.last_s),)
+    ]
     silent = [_row(r.name, "0", "", 0.0, 0.0) for r in recordings if not r.said]
     return reference, [*hypothesis, *silent]
 

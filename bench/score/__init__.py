@@ -93,13 +93,14 @@ def _recognition(sheet: Sheet, planned: Planned, folder: Path) -> Iterator[Measu
     found = read_table(folder, "assignments").to_pylist()
     schemes, gaps = resolve(planned.cohorts, utterances, found), "gaps" in planned.metrics
     if "wer" in planned.metrics:
+        talks = Talks.read(folder, sheet.normalizer)
+        utterances = [row for row in utterances if row["utterance_id"] not in talks.wordless]
         texts = Texts.of(utterances, sheet.normalizer)
         yield from score_words(sheet, texts, schemes, gaps=gaps)
         yield from score_slices(sheet, texts, planned.slices)
         offline = read_table(folder, "offline").to_pylist()
         yield from score_offline(sheet, texts, {row["utterance_id"]: row["hypothesis_raw"] for row in offline})
         yield from score_word_variants(sheet, utterances)
-        talks = Talks.read(folder, sheet.normalizer)
         if talks.recordings:
             yield from score_talks(sheet, talks)
         if planned.baseline:

@@ -64,6 +64,11 @@ class Talks:
         """Those whose every turn has its words in the reference."""
         return [r for r in self.recordings if all(turn.text for turn in r.spoken)]
 
+    @property
+    def wordless(self) -> frozenset[str]:
+        """Names of those of which only the times of turns are known."""
+        return frozenset(r.name for r in self.recordings if not any(turn.text for turn in r.spoken))
+
     @cached_property
     def best(self) -> metrics.Matched:
         """The errors of :attr:`wordy` under ORC, which several scores rest on."""
@@ -191,7 +196,7 @@ def said_turns(
             marks[row["utterance_id"]].append(metrics.Mark(row["channel"], row["kind"], row["text"], at_s))
     found: dict[str, list[metrics.SaidTurn]] = defaultdict(list)
     for name, heard in marks.items():
-        turns = [replace(turn, text=normalize(turn.text, normalizer)) for turn in metrics.read_turns(heard)]
+        turns = [turn.normalized(lambda text: normalize(text, normalizer)) for turn in metrics.read_turns(heard)]
         found[name] = [turn for turn in turns if turn.text]
     return found
 

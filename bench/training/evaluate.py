@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -66,12 +66,9 @@ class Dev:
 
     def _recording(self, example: Example, tokens: Sequence[Token]) -> Recording:
         said = read_turns([Mark(t.channel, t.kind, t.text, t.audio_s or 0.0) for t in tokens])
-        texts, heard = self._normal([t.text for t in example.turns]), self._normal([t.text for t in said])
-        return Recording(
-            example.utterance_id,
-            [SpokenTurn(text, t.start_s, t.end_s) for text, t in zip(texts, example.turns, strict=True)],
-            [replace(turn, text=text) for text, turn in zip(heard, said, strict=True)],
-        )
+        spoken = [SpokenTurn(normalize(t.text, self.normalizer), t.start_s, t.end_s) for t in example.turns]
+        heard = [turn.normalized(lambda text: normalize(text, self.normalizer)) for turn in said]
+        return Recording(example.utterance_id, spoken, heard)
 
     def _eer(self, model: SpeakerEmbedder) -> float:
         """Of every pair of recordings whose speakers are known."""

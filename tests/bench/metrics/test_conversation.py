@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from earmark.bench.metrics import conversation
 from earmark.bench.metrics.conversation import (
     Mark,
+    Part,
     Recording,
     SaidTurn,
     SpokenTurn,
@@ -143,7 +145,21 @@ def marks(*tokens: tuple[int, str]) -> list[Mark]:
 
 def test_turns_of_two_channels_that_arrive_mixed() -> None:
     found = read_turns(marks((0, "<"), (0, " yes"), (1, "<"), (1, " n"), (0, " it"), (1, "o"), (0, ">"), (1, ">")))
-    assert found == [SaidTurn(0, "yes it", 0.1, 0.4, 0.0, 0.6), SaidTurn(1, "no", 0.3, 0.5, 0.2, 0.7)]
+    assert [replace(turn, parts=()) for turn in found] == [
+        SaidTurn(0, "yes it", 0.1, 0.4, 0.0, 0.6), SaidTurn(1, "no", 0.3, 0.5, 0.2, 0.7),
+    ]  # fmt: skip
+    assert [turn.parts for turn in found] == [(Part("yes it", 0.1, 0.4),), (Part("no", 0.3, 0.5),)]
+
+
+def test_words_after_a_pause_are_matched_where_they_came() -> None:
+    """One channel without turn tokens: `d e`, said at 9 and 9.5 s, is not spread over ten seconds."""
+    times = ((" a", 0.5), (" b", 1.0), (" d", 9.0), (" e", 9.5), ("f", 11.0))
+    (turn,) = read_turns([Mark(0, "text", text, at_s) for text, at_s in times])
+    assert turn.parts == (Part("a b", 0.5, 1.0), Part("d ef", 9.0, 11.0))
+    spoken = [SpokenTurn("a b", 0, 1), SpokenTurn("d ef", 8, 9.5)]
+    assert errors(time_constrained_orc, Recording("r", spoken, [turn])) == [0]
+    normal = turn.normalized(lambda text: text.replace("d ef", "").strip())
+    assert (normal.text, normal.parts) == ("a b", (Part("a b", 0.5, 1.0),))
 
 
 def test_without_a_first_start_and_a_last_end() -> None:
