@@ -72,6 +72,38 @@ def run(
     raise typer.Exit(outcome.exit_code)
 
 
+@app.command()
+def nightly(
+    suite: Annotated[str, typer.Argument(help="Name of a suite, or the path of a suite file.")] = "nightly",
+    accept: Annotated[
+        str | None, typer.Option(help="Run nothing: let this night count as good.", metavar="RUN")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="What is there by default.", metavar="A,B")] = None,
+    plugin: PluginFiles = [],  # noqa: B006
+    set_: Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE")] = [],  # noqa: B006
+    tolerance: Annotated[float, typer.Option(min=0.0, help="Slower by this share is not named.")] = 0.25,
+    trend: Annotated[str, typer.Option(help="What asv is told: none, stored or all.")] = "stored",
+    keep: Annotated[int, typer.Option(min=1, help="Nights whose observations are kept.")] = 14,
+    results: Results = DEFAULT_RESULTS,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """One unattended night: run anew, compare with the last good night, say on one screen what got worse."""
+    from earmark.bench import ledger
+    from earmark.bench import nightly as nights
+
+    if accept is not None:
+        _note(f"{nights.accept(results, suite, accept).run_id} counts as good from now on")
+        return
+    wish = nights.wish(
+        suite, device=_names(device), plugin_files=tuple(plugin), overrides=tuple(set_), results=results, quiet=quiet,
+        command=ledger.command_line(), tolerance=tolerance, feed=trend, keep=keep,
+    )  # fmt: skip
+    report = nights.night(wish, _note)
+    _print_json(report.to_json()) if as_json else print(report.text)
+    raise typer.Exit(report.exit_code)
+
+
 @app.command("list")
 def list_(plugin: PluginFiles = [], as_json: AsJson = False) -> None:  # noqa: B006
     """What there is: models, fairness methods, corpora and suites."""

@@ -1,4 +1,7 @@
-"""Takes the interpreter's path out of asv's results: asv names an existing environment after it and publishes that.
+"""Makes asv's results fit to publish: without the interpreter's path, and without NaN.
+
+asv names an existing environment after its path and publishes that, and writes NaN, which is no JSON, for a benchmark
+that was skipped. A benchmark without any number is left out, one of several numbers becomes null.
 
 ``python -m earmark.bench.speed.scrub results/asv`` renames ``SHA-existing-py_home_me_bin_python.json`` to
 ``SHA-existing-py3.11.json`` and changes the name inside. Files that are clean already are left as they are.
@@ -7,6 +10,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import sys
 from pathlib import Path
@@ -26,13 +30,33 @@ def _scrub_file(path: Path) -> Path:
     data["env_name"] = neutral
     data["python"] = data["params"]["python"] = _version(data)
     target = path.with_name(f"{data['commit_hash'][:8]}-{neutral}.json")
+    data["results"] = {name: row for name, row in map(_finite, data["results"].items()) if row is not None}
     if target.is_file():  # an earlier, scrubbed run of other benchmarks of this commit
         data["results"] = json.loads(target.read_text(encoding="utf-8"))["results"] | data["results"]
     partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(data), encoding="utf-8")
+    partial.write_text(json.dumps(data, allow_nan=False), encoding="utf-8")
     partial.replace(target)
     path.unlink()
     return target
+
+
+def _finite(item: tuple[str, Any]) -> tuple[str, Any]:
+    """A row of results with None in the place of NaN; None for the row if it holds no number at all."""
+    name, row = item
+    values = row[0] if isinstance(row, list) and row and isinstance(row[0], list) else None
+    if values is not None and not any(_is_number(value) for value in values):
+        return name, None
+    return name, _without_nan(row)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_without_nan(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _version(data: dict[str, Any]) -> str:
