@@ -83,7 +83,8 @@ class Pair:
         """The label without the seed."""
         one, other = (report.CellView(cell, ()).label for cell in (self.a, self.b))
         about = f"{self.a.corpus}/{self.a.split} {self.a.condition} {self.a.device}"
-        extra = "".join(f", {k} {v}" for k, v in self.a.options.items())
+        told = {} if self.a.cohort_input == "none" else {"cohort": self.a.cohort_input}
+        extra = "".join(f", {k} {v}" for k, v in {**self.a.options, **told}.items())
         model = one if one == other else f"{one} / {other}"
         chunk = f", {self.a.chunk_ms} ms" if self.a.chunk_ms else ""
         return f"{model} ({about}{chunk}{extra})"

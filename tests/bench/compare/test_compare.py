@@ -250,6 +250,20 @@ def test_two_models_of_one_run_are_compared_by_name(tmp_path: Path) -> None:
         compare(f"{NIGHT}:gamma", NIGHT, results=tmp_path / "results")
 
 
+def test_what_a_model_was_told_of_cohorts_is_in_its_label(tmp_path: Path) -> None:
+    repaired = {"mitigation": "embedding", "options": {"beam": 4}}
+    cells = [pairs.cell(told, cohort_input=told, **repaired) for told in ("known", "hidden")]
+    for name in (NIGHT, NEXT):
+        folder = pairs.write_run(tmp_path, name, cells)
+        for cell in cells:
+            pairs.hear(folder, cell.cell, pairs.erring(0.2, 0))
+    labels = {change.label for change in compared(tmp_path, metrics=["wer"]).changes}
+    assert labels == {
+        f"alpha + embedding (toy/measure clean cpu, 120 ms, beam 4, cohort {told}), seed 0"
+        for told in ("known", "hidden")
+    }
+
+
 def test_a_run_without_cells_is_refused(tmp_path: Path) -> None:
     pairs.write_run(tmp_path, NIGHT, [])
     with pytest.raises(InputError, match="no cell is finished yet"):
