@@ -20,7 +20,17 @@ def observe(
     model: Recognizer, rows: Sequence[Mapping[str, Any]], settings: Settings, writer: Writer, advance: Advance
 ) -> list[str]:
     """Observe a conversation model on corpus rows; returns flags for the cell (e.g. ``nondeterministic``)."""
-    return recognition.observe(model, rows, settings, writer, advance, transcript=turn_by_turn)
+    heard = [as_conversation(row) for row in rows]
+    return recognition.observe(model, heard, settings, writer, advance, transcript=turn_by_turn)
+
+
+def as_conversation(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A row with turns; a recording of which none are told is one turn, from its first word to its last."""
+    if row["segments"]:
+        return row
+    words = row["words"]
+    start, end = (words[0]["start"], words[-1]["end"]) if words else (0.0, row["duration_s"])
+    return {**row, "segments": [{"speaker": row["speaker"], "start": start, "end": end, "text": row["text"]}]}
 
 
 def turn_by_turn(tokens: Sequence[Token]) -> str:
