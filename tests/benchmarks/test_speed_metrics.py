@@ -10,14 +10,11 @@ import pytest
 from earmark.bench.metrics.cohorts import cohort_gap, cohort_rates
 from earmark.bench.metrics.percentiles import cohort_percentiles
 from earmark.bench.metrics.statistics import SpeakerSums, per_speaker, speaker_bootstrap
-from earmark.bench.metrics.trial_bootstrap import eer_bootstrap
-from earmark.bench.metrics.verification import equal_error_rate
 from earmark.bench.metrics.words import score_many
 
 if TYPE_CHECKING:
     from pytest_benchmark.fixture import BenchmarkFixture
 
-N_TRIALS = 37_611  # VoxCeleb1-O, cleaned
 N_UTTERANCES, N_SPEAKERS, N_COHORTS = 1_000_000, 10_000, 100
 BUDGET_S = 5.0
 
@@ -42,17 +39,6 @@ def test_score_words_of_a_thousand_utterances(benchmark: BenchmarkFixture) -> No
     errors = sum(benchmark(score_many, references, hypotheses))
     assert errors.reference_words == 15_000
     assert errors.rate == pytest.approx(0.1, abs=0.02)
-
-
-def test_equal_error_rate_with_500_replicates(benchmark: BenchmarkFixture) -> None:
-    rng = np.random.default_rng(0)
-    enroll = rng.integers(40, size=N_TRIALS)
-    test = np.where(np.arange(N_TRIALS) % 2, enroll, rng.integers(40, size=N_TRIALS))
-    target = enroll == test
-    scores = rng.normal(size=N_TRIALS) + 2.0 * target
-    names = [[f"s{i}" for i in side.tolist()] for side in (enroll, test)]
-    replicates = benchmark(eer_bootstrap, scores, target, *names, n_replicates=500, seed=0)
-    assert replicates.mean() == pytest.approx(equal_error_rate(scores[target], scores[~target]), abs=0.005)
 
 
 def test_speaker_bootstrap_of_a_million_utterances(
