@@ -80,8 +80,12 @@ def plain(talk: Talk) -> Iterator[str]:
             tentative = f" [{lane.partial}]" if lane.partial else ""
             yield f"{talk.audio_s:>7.2f} s  {number}  {lane.final}{tentative}"
     if talk.done:
-        yield "turns"
-        yield from (f"{first:>7.2f} - {last:.2f} s  {channel + 1}  {text}" for channel, first, last, text in talk.turns)
+        yield from _told(talk)
+
+
+def _told(talk: Talk) -> Iterator[str]:
+    yield "turns"
+    yield from (f"{first:>7.2f} - {last:.2f} s  {channel + 1}  {text}" for channel, first, last, text in talk.turns)
 
 
 def _in_place(talks: Iterable[Talk]) -> None:
@@ -90,8 +94,8 @@ def _in_place(talks: Iterable[Talk]) -> None:
         for talk in talks:
             live.update(_rendered(talk, console.width), refresh=True)
             if talk.done:
-                turns = "\n".join(line for line in plain(talk) if line)
-                live.update(Text(turns), refresh=True)
+                turns = Text("\n".join(_told(talk)))
+                live.update(Text("\n").join([_rendered(talk, console.width), turns]), refresh=True)
 
 
 def _rendered(talk: Talk, width: int) -> Text:
@@ -112,7 +116,7 @@ def _lanes(marks: Iterable[Mark], tentative: Iterable[Token]) -> list[tuple[str,
         final[mark.channel] += signs.get(mark.kind, mark.text)
     for token in tentative:
         partial[token.channel] += token.text
-    n = max(FEWEST - 1, *final, *partial) + 1
+    n = max([FEWEST - 1, *final, *partial]) + 1
     return [(final[channel].strip(), partial[channel].strip()) for channel in range(n)]
 
 

@@ -73,3 +73,21 @@ def test_on_a_terminal_lanes_are_rewritten_and_turns_stay(
     out = capsys.readouterr().out
     assert "▶ yes ■" in out
     assert "0.30 - 0.40 s  2  no more" in out
+
+
+class Silent(Scripted):
+    def stream(self, condition: object = None) -> Silent:
+        return Silent()
+
+    def accept(self, samples: Samples) -> Update:
+        return Update()
+
+    def finish(self) -> Update:
+        return Update()
+
+
+def test_where_nothing_is_said_the_lanes_stay_empty() -> None:
+    found = list(listen(Silent(), np.zeros(4 * CHUNK, dtype=np.float32), chunk=CHUNK, rate_hz=RATE))
+    assert found[-1].done
+    assert [lane.final for lane in found[-1].lanes] == ["", ""]
+    assert found[-1].turns == ()
