@@ -44,8 +44,9 @@ class Paired:
 
     @property
     def ends(self) -> tuple[Pair, ...]:
-        """Those whose end is asked for: not the last one, behind which the audio ends as well."""
-        return tuple(pair for pair in self.pairs if pair.number < len(self.recording.spoken) - 1)
+        """Those whose end is asked for: not the one that ends last, behind which the audio ends as well."""
+        ends_s = [turn.end_s for turn in self.recording.spoken]
+        return tuple(pair for pair in self.pairs if pair.number != ends_s.index(max(ends_s)))
 
     @property
     def starts(self) -> tuple[Pair, ...]:

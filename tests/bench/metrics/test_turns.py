@@ -29,6 +29,14 @@ def test_pairs_follow_words_and_channels() -> None:
     assert [pair.number for pair in found.starts] == [1, 2]
 
 
+def test_no_end_is_asked_of_the_turn_that_ends_last() -> None:
+    """It needn't be the one that starts last."""
+    spoken = (SpokenTurn("a b", 0.0, 9.0), SpokenTurn("c", 1.0, 2.0))
+    found = pair_up(Recording("r", spoken, [SaidTurn(0, "a b", 1.0, 9.0), SaidTurn(1, "c", 2.0, 2.0)]), ("0", "1"))
+    assert [pair.number for pair in found.ends] == [1]
+    assert [pair.number for pair in found.starts] == [1]
+
+
 def test_a_turn_that_nobody_said_is_missed() -> None:
     found = pair_up(Recording("r", SPOKEN, [SaidTurn(0, "f g", 4.4, 5.1)]), ("0", "0", "0"))
     assert [pair.number for pair in found.pairs] == [2]
