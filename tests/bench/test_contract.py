@@ -68,7 +68,9 @@ def test_a_plugin_that_says_nothing_keeps_nothing_about_what_it_says() -> None:
 
 
 def test_every_dishonest_plugin_is_tested() -> None:
-    assert {path.stem for path in PLUGINS.glob("*.py")} == {*BREAKS, "honest", "says_nothing", "two_lanes"}
+    """``planted`` is pocketsphinx, made worse on purpose for the tests of nights."""
+    honest = {"honest", "says_nothing", "two_lanes", "planted"}
+    assert {path.stem for path in PLUGINS.glob("*.py")} == {*BREAKS, *honest}
 
 
 def test_only_some_promises_and_an_unknown_one() -> None:
