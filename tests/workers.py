@@ -20,8 +20,8 @@ def work_here(
     def here(job: Mapping[str, Any], *, advance: Callable[[int, int, str], None], **_limits: Any) -> Ended:
         asked.append(name_of(job))
         message = run_job(job, lambda m: advance(m["done"], m["total"], m["what"]))
-        told = tuple(message.get("trained_on", ()))
-        return Ended(message["status"], message.get("reason"), (), told, bool(message.get("bad_input")))
+        flags, told = (tuple(message.get(name, ())) for name in ("flags", "trained_on"))
+        return Ended(message["status"], message.get("reason"), flags, told, bool(message.get("bad_input")))
 
     for module in modules:
         monkeypatch.setattr(module, "run_cell", here)
