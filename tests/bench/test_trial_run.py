@@ -38,7 +38,7 @@ metrics = ["eer", "gaps"]
 
 @pytest.fixture(autouse=True)
 def in_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    workers.work_here(monkeypatch, [observing], lambda job: str(job["cell"]["plugin"]))
+    workers.work_here(monkeypatch, [observing], lambda job: str(job["cell"]["plugin"]), with_flags=True)
     monkeypatch.setenv("EARMARK_CACHE", str(tmp_path / "cache"))
 
 
