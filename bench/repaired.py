@@ -7,8 +7,9 @@ trials before and after. With few seeds no p value is printed.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
@@ -61,9 +62,10 @@ def lines(
         before = others.get(_of(cell)) if against else cell.baseline
         if cell.repair != against and before is not None and {cell.cell, before} <= done:
             groups[cell.plugin, str(cell.repair), cell.corpus, cell.condition].append((before, cell))
+    read = cache(lambda name: Trials.read(folder.observations(name)))
     for (model, repair, *_), pairs in groups.items():
         for scheme, cohort_of in _cohorts(folder, pairs[0][1], schemes).items():
-            yield Line(model, repair, scheme, _over_seeds(folder, pairs, cohort_of, n_replicates))
+            yield Line(model, repair, scheme, _over_seeds(read, pairs, cohort_of, n_replicates))
 
 
 def _of(cell: Planned) -> tuple[str | None, int]:
@@ -79,11 +81,11 @@ def _cohorts(folder: RunFolder, cell: Planned, wanted: Sequence[str]) -> dict[st
 
 
 def _over_seeds(
-    folder: RunFolder, pairs: Sequence[Pair], cohort_of: Mapping[str, str], n_replicates: int
+    trials_of: Callable[[str], Trials], pairs: Sequence[Pair], cohort_of: Mapping[str, str], n_replicates: int
 ) -> TrialChanges:
     """On the trials that all seeds have: those drawn from very many differ from seed to seed."""
     ordered = sorted(pairs, key=lambda pair: pair[1].seed)
-    read = [[Trials.read(folder.observations(name)) for name in (before, cell.cell)] for before, cell in ordered]
+    read = [[trials_of(name) for name in (before, cell.cell)] for before, cell in ordered]
     names = [list(zip(one.enroll_id, one.test_id, strict=True)) for pair in read for one in pair]
     common = set(names[0]).intersection(*names[1:])
     known = [one.only(common).within(cohort_of) for pair in read for one in pair]
