@@ -82,20 +82,31 @@ def _is_ratio(metric: str) -> bool:
     return metric.endswith("_ratio") or "_ratio_at_" in metric
 
 
+def form(metric: str) -> str:
+    """How a metric's digits are written: ``ms``, ``MiB``, ``powers`` of ten, ``ratio``, ``plain`` or ``percent``."""
+    kind = METRICS[metric].unit if metric in METRICS else "1"
+    if kind != "1":
+        return kind if kind in ("ms", "MiB") else "powers"
+    if _is_ratio(metric):
+        return "ratio"
+    return "plain" if metric.startswith(_PLAIN) else "percent"
+
+
 def _digits(metric: str, amount: float, guide: float) -> str:
     """``amount`` with the decimals that suit ``guide``."""
-    kind = METRICS[metric].unit if metric in METRICS else "1"
-    if kind == "ms":
-        return f"{amount:.{0 if abs(guide) >= 100 else 1}f}"
-    if kind == "MiB":
-        return f"{amount:.0f}"
-    if kind != "1":
-        return _powers(amount)
-    if _is_ratio(metric):
-        return f"{amount:.2f}"
-    if metric.startswith(_PLAIN):
-        return f"{amount:#.3g}".removesuffix(".")
-    return f"{100 * amount:.{1 if abs(guide) >= 0.0995 else 2}f}"
+    match form(metric):
+        case "ms":
+            return f"{amount:.{0 if abs(guide) >= 100 else 1}f}"
+        case "MiB":
+            return f"{amount:.0f}"
+        case "powers":
+            return _powers(amount)
+        case "ratio":
+            return f"{amount:.2f}"
+        case "plain":
+            return f"{amount:#.3g}".removesuffix(".")
+        case _:
+            return f"{100 * amount:.{1 if abs(guide) >= 0.0995 else 2}f}"
 
 
 def _powers(amount: float) -> str:

@@ -1,15 +1,23 @@
-"""Tests that need a GPU skip loudly where there is none."""
+"""Tests that need a GPU or a browser skip loudly where there is none."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import browsers
 import pytest
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    wanting = [item for item in items if item.get_closest_marker("gpu")]
-    if wanting and not _has_cuda():
+    _skip(items, "gpu", "no CUDA device here", _has_cuda)
+    _skip(items, "browser", f"no Chromium here ({browsers.HOW})", lambda: browsers.find() is not None)
+
+
+def _skip(items: list[pytest.Item], marker: str, why: str, there: Callable[[], bool]) -> None:
+    wanting = [item for item in items if item.get_closest_marker(marker)]
+    if wanting and not there():
         for item in wanting:
-            item.add_marker(pytest.mark.skip(reason="NOT TESTED: no CUDA device here"))
+            item.add_marker(pytest.mark.skip(reason=f"NOT TESTED: {why}"))
 
 
 def _has_cuda() -> bool:

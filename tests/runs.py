@@ -17,6 +17,7 @@ from earmark.bench.store import RunFolder
 from earmark.bench.tables import Writer
 
 RUN_ID = "20260102T030405Z-abc123-0123456"
+LATER_ID = "20260103T030405Z-abc123-0123456"
 SHA = "0123456789abcdef0123456789abcdef01234567"
 SUITE = "tiny"
 

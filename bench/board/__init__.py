@@ -1,5 +1,5 @@
-"""The page: stored tables in, one HTML file out, readable offline and without scripts. Imports no torch."""
+"""The board: stored tables in, a static site out that opens from a disk, offline. Imports no torch."""
 
-from earmark.bench.board.page import build_board
+from earmark.bench.board.site import build_board
 
 __all__ = ["build_board"]

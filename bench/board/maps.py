@@ -1,4 +1,4 @@
-"""Pictures of cohorts that were found: regions on a map with their error rates, and voices as a cloud of dots.
+"""Regions on a map, voices as a cloud of dots: what a run keeps of the cohorts it found, ready to be drawn.
 
 A scheme whose JSON has ``regions`` with bounds ``lat`` and ``lon`` is drawn as a map, whoever found it; one that was
 found from embeddings keeps a plane view of its discover speakers, and that is drawn. Outlines of countries (Natural
@@ -8,129 +8,81 @@ Earth, public domain) and of US states (US Census Bureau, TIGER/Line 2009) come 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from earmark.bench.board.charts import INK, PALETTE, drawn_svg
-from earmark.bench.formatting import clean, with_interval
-
-if TYPE_CHECKING:
-    from earmark.bench.report import CellView
-    from earmark.bench.rows import Measurement
+from typing import Any
 
 OUTLINES = Path(__file__).parent / "outlines.json"
 MARGIN = 0.35
 """Of the stretch between the outermost cuts, shown beyond them."""
 LEAST_DEG = 6.0
-WIDEST = ((-180.0, 180.0), (-60.0, 80.0))
-US = ((-125.0, -66.0), (24.0, 50.0))
+WIDEST = {"lon": (-180.0, 180.0), "lat": (-60.0, 80.0)}
+US = {"lon": (-125.0, -66.0), "lat": (24.0, 50.0)}
 Bounds = tuple[float, float]
 
 
-def region_map(schemes: Mapping[str, Any], view: CellView, scheme: str) -> str | None:
-    """The regions of a frozen scheme, each with the error rate of a cell; None where the scheme has no regions."""
-    regions = _regions(_frozen(schemes, view, scheme))
+def schemes(cohort_schemes: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The frozen schemes of a run with their pictures: a map (``regions``, ``lon``, ``lat``, ``rings``) or ``dots``."""
+    kept = ("name", "finder", "seed", "frozen_at", "pair")
+    return [
+        {name: told.get(name) for name in kept} | {"digest": digest} | _map(told) | _dots(told)
+        for digest, told in cohort_schemes.items()
+    ]
+
+
+def _dots(told: Mapping[str, Any]) -> dict[str, Any]:
+    dots = told.get("picture") or []
+    return {"dots": dots} if len(dots) > 1 else {}
+
+
+def _map(told: Mapping[str, Any]) -> dict[str, Any]:
+    regions = _regions(told)
     if len(regions) < 2:
-        return None
-    lon, lat = (_shown(regions, axis, widest) for axis, widest in zip(("lon", "lat"), WIDEST, strict=True))
-    rates = {row.cohort: row for found in view.schemes if found.name == scheme for row in found.cohorts}
-    boxes = [_box(region, rates.get(region["name"]), lon, lat) for region in regions]
-    return drawn_svg(_map(boxes, lon, lat))
+        return {}
+    shown = {axis: shown_stretch(regions, axis) for axis in ("lon", "lat")}
+    boxes = [{"name": region["name"], **_box(region, shown)} for region in regions]
+    return {"regions": boxes, **shown, "rings": rings_within(shown)}
 
 
-def voice_dots(schemes: Mapping[str, Any], view: CellView, scheme: str) -> str | None:
-    """Discover speakers in the plane in which their embeddings differ most, by cohort; None where none is kept."""
-    dots = (_frozen(schemes, view, scheme) or {}).get("picture") or []
-    if len(dots) < 2:
-        return None
-    import altair as alt
-
-    values = [{"x": x, "y": y, "cohort": clean(cohort)} for x, y, cohort in dots]
-    plain = alt.Axis(labels=False, ticks=False, grid=False, domainOpacity=0.3)
-    chart = alt.Chart(alt.InlineData(values=values)).mark_point(filled=True, size=45, opacity=0.8)
-    return drawn_svg(
-        chart.encode(
-            x=alt.X("x:Q", title="first principal component", axis=plain, scale=alt.Scale(zero=False)),
-            y=alt.Y("y:Q", title="second", axis=plain, scale=alt.Scale(zero=False)),
-            color=alt.Color(
-                "cohort:N", scale=alt.Scale(range=list(PALETTE)), legend=alt.Legend(title=None, orient="right")
-            ),
-        ).properties(width=340, height=280)
-    )
-
-
-def _frozen(schemes: Mapping[str, Any], view: CellView, scheme: str) -> Mapping[str, Any] | None:
-    """What the run keeps of the scheme of that name and of the cell's seed."""
-    named = [told for told in schemes.values() if told.get("name") == scheme and told.get("seed") == view.cell.seed]
-    return named[0] if named else None
-
-
-def _regions(told: Mapping[str, Any] | None) -> list[dict[str, Any]]:
-    content = (told or {}).get("json")
+def _regions(told: Mapping[str, Any]) -> list[dict[str, Any]]:
+    content = told.get("json")
     found = content.get("regions") if isinstance(content, dict) else None
     regions = found if isinstance(found, list) else []
     return [r for r in regions if isinstance(r, dict) and {"name", "lat", "lon"} <= r.keys()]
 
 
-def _shown(regions: Sequence[Mapping[str, Any]], axis: str, widest: Bounds) -> Bounds:
+def shown_stretch(regions: Sequence[Mapping[str, Any]], axis: str) -> Bounds:
     """The stretch of an axis that holds every cut, with some room around."""
     cuts = sorted({bound for region in regions for bound in region[axis] if bound is not None})
+    widest = WIDEST[axis]
     if not cuts:
         return widest
     room = max(LEAST_DEG, MARGIN * (cuts[-1] - cuts[0]))
     return max(widest[0], cuts[0] - room), min(widest[1], cuts[-1] + room)
 
 
-def _box(region: Mapping[str, Any], row: Measurement | None, lon: Bounds, lat: Bounds) -> dict[str, Any]:
-    west, east = _within(region["lon"], lon)
-    south, north = _within(region["lat"], lat)
-    wer = None if row is None or row.value is None else 100.0 * row.value
-    name = clean(region["name"]).partition(":")[0]
-    said = "not measured" if row is None else f"{with_interval(row)} %"
-    n = f"{row.n_speakers} speakers" if row is not None and row.n_speakers else ""
-    return {
-        "west": west, "east": east, "south": south, "north": north, "wer": wer, "name": name, "said": said, "n": n,
-        "lon": (west + east) / 2, "lat": (south + north) / 2,
-    }  # fmt: skip
+def _box(region: Mapping[str, Any], shown: Mapping[str, Bounds]) -> dict[str, float]:
+    """A region's four sides; one that no cut ends goes on to the edge of the map."""
+    (west, east), (south, north) = (
+        tuple(edge if bound is None else bound for bound, edge in zip(region[axis], shown[axis], strict=True))
+        for axis in ("lon", "lat")
+    )
+    return {"west": west, "east": east, "south": south, "north": north}
 
 
-def _within(bounds: Sequence[float | None], shown: Bounds) -> Bounds:
-    low, high = bounds
-    return shown[0] if low is None else low, shown[1] if high is None else high
-
-
-def _map(boxes: list[dict[str, Any]], lon: Bounds, lat: Bounds) -> Any:
-    import altair as alt
-
-    x = alt.X("west:Q", title="longitude", scale=alt.Scale(domain=list(lon), nice=False), axis=alt.Axis(grid=False))
-    y = alt.Y("south:Q", title="latitude", scale=alt.Scale(domain=list(lat), nice=False), axis=alt.Axis(grid=False))
-    base = alt.Chart(alt.InlineData(values=boxes))
-    color = alt.Color("wer:Q", title="WER (%)", scale=alt.Scale(scheme="oranges", zero=True))
-    layers = [base.mark_rect(opacity=0.75, stroke=INK, strokeOpacity=0.5, clip=True).encode(x, y, color, x2="east:Q", y2="north:Q")]  # fmt: skip # noqa: E501
-    lines = list(_outlines(lon, lat))
-    if lines:
-        outline = alt.Chart(alt.InlineData(values=lines)).mark_line(color=INK, strokeWidth=0.8, opacity=0.6, clip=True)
-        layers.append(outline.encode(x="lon:Q", y="lat:Q", detail="ring:N", order="step:Q"))
-    for field, shift, size in (("name", -14, 13), ("said", 2, 12), ("n", 16, 11)):
-        ink = alt.condition("isValid(datum.wer)", alt.value("#1a1a1a"), alt.value(INK))
-        text = base.mark_text(dy=shift, fontSize=size).encode(x="lon:Q", y="lat:Q", text=f"{field}:N", color=ink)
-        layers.append(text)
-    stretch = max(0.35, min(1.0, (lat[1] - lat[0]) / (lon[1] - lon[0])))
-    return alt.layer(*layers).properties(width=560, height=round(560 * stretch))
-
-
-def _outlines(lon: Bounds, lat: Bounds) -> Iterator[dict[str, Any]]:
-    """Corners of every outline that reaches into what is shown; states where it lies in the United States."""
-    inside_us = all(u[0] <= s[0] and s[1] <= u[1] for u, s in zip(US, (lon, lat), strict=True))
-    for number, ring in enumerate(_rings("us_states" if inside_us else "world")):
-        xs, ys = ring[::2], ring[1::2]
-        if max(xs) < lon[0] or min(xs) > lon[1] or max(ys) < lat[0] or min(ys) > lat[1]:
-            continue
-        yield from (
-            {"lon": x, "lat": y, "ring": number, "step": k} for k, (x, y) in enumerate(zip(xs, ys, strict=True))
-        )
+def rings_within(shown: Mapping[str, Bounds]) -> list[list[float]]:
+    """Every outline that reaches into what is shown; states where it lies in the United States, else countries."""
+    inside_us = all(US[axis][0] <= shown[axis][0] and shown[axis][1] <= US[axis][1] for axis in shown)
+    lon, lat = shown["lon"], shown["lat"]
+    return [
+        ring
+        for ring in _rings("us_states" if inside_us else "world")
+        if max(ring[::2]) >= lon[0]
+        and min(ring[::2]) <= lon[1]
+        and max(ring[1::2]) >= lat[0]
+        and min(ring[1::2]) <= lat[1]
+    ]
 
 
 @cache

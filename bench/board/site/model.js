@@ -1,0 +1,99 @@
+// One model: what it is, every result, its delays, its service times along the stream, gates, and error trade-offs.
+const DELAYS = ["upl_final", "upl_first", "emission", "first_token", "finalize", "endpoint", "compute_chunk"];
+
+const modelList = () => {
+  const names = distinct(everyCell(() => true).map((cell) => cellText(cell, "plugin")));
+  const rows = names.map((name) => { const cells = everyCell((cell) => cellText(cell, "plugin") === name); const run = runOf(cells.at(-1)); return { name, cells, about: run.plugins[name], task: cellText(cells[0], "task") }; });
+  return [h("h1", {}, "Models"), tableOf({ caption: "Models", rows, sort: { key: "model" }, columns: [
+    textColumn("model", "model", (row) => row.name, { node: (row) => h("a", { href: address("model", [row.name]) }, row.name) }), textColumn("task", "task", (row) => TASKS[row.task]),
+    textColumn("version", "version", (row) => row.about?.version), textColumn("license", "license", (row) => row.about?.license), textColumn("trained", "its weights have seen", (row) => row.about?.trained_on.join(", ")),
+    textColumn("presets", "presets measured", (row) => distinct(row.cells.map((cell) => cellText(cell, "preset"))).join(", ")), numberColumn("cells", "cells", (row) => row.cells.length),
+  ] }, "earmark-models")];
+};
+
+const delayFigure = (cells, axes) => {
+  const values = cells.flatMap((cell) => DELAYS.flatMap((stem) => [50, 90, 95, 99].map((q) => ({ stem, q, row: overallOf(cell, `${stem}_p${q}`) })).filter(({ row }) => row?.value !== null && row).map(({ stem: name, q, row }) => ({ ...ends(row, "y"), delay: name.replaceAll("_", " "), q: `p${q}`, label: clean(cellName(cell, axes)), said: `${valueText(row)} ${intervalText(row)} ms`, href: numberAddress(row) }))));
+  if (!values.length) return null;
+  const shared = { x: { field: "q", type: "ordinal", title: null, axis: { labelAngle: 0 } }, xOffset: { field: "label" }, color: nominal("label", { legend: new Set(values.map((value) => value.label)).size > 1 ? {} : null }) };
+  return section("Latency percentiles", figure("Percentiles of each delay with intervals; the numbers are in the table of results", {
+    data: { values }, width: undefined, autosize: undefined, facet: { field: "delay", type: "nominal", title: null, columns: 3, header: { labelColor: INK, labelFont: FONT, labelFontSize: 13 } },
+    spec: { width: 180, height: 150, layer: [
+      { mark: { type: "rule", strokeWidth: 2 }, encoding: { ...shared, y: quantity("y_low", "ms"), y2: { field: "y_high" } } },
+      { mark: { type: "point", filled: true, size: 50, cursor: "pointer" }, encoding: { ...shared, y: quantity("y", "ms"), tooltip: [{ field: "label" }, { field: "delay" }, { field: "q" }, { field: "said" }] } },
+    ] }, resolve: { scale: { y: "independent" } },
+  }, "Delays count from when the audio was due; strokes are 95 % intervals."));
+};
+
+const serviceFigure = (pages, axes) => {
+  const values = pages.flatMap(([cell, page]) => (page.service ?? []).map(([x, median, high, n]) => ({ x, median, high, n, label: clean(cellName(cell, axes)) })));
+  if (!values.length) return null;
+  const x = quantity("x", "position in the stream (s)"), color = nominal("label");
+  return section("Service time along the stream", figure("Median and 95th percentile of the time spent on a chunk, by position in the stream", {
+    height: 240, data: { values }, layer: [
+      { mark: { type: "line", point: true }, encoding: { x, y: quantity("median", "service time of a chunk (ms)"), color, tooltip: [{ field: "label" }, { field: "x", type: "quantitative", format: ".2f" }, { field: "median", type: "quantitative", format: ".3f" }, { field: "high", title: "p95", type: "quantitative", format: ".3f" }, { field: "n" }] } },
+      ...(pages.length > 3 ? [] : [{ mark: { type: "line", strokeDash: [3, 3], opacity: 0.7 }, encoding: { x, y: quantity("high"), color } }]),
+    ],
+  }, `Whole line: median${pages.length > 3 ? "" : "; dashed: 95th percentile"}. A line that rises says that a model slows down as the stream grows.`));
+};
+
+const gateFigure = (pages, axes) => {
+  const values = pages.flatMap(([cell, page]) => (page.gates ?? []).map(([name, mean, low, high, n]) => ({ name, mean, low, high, n, label: clean(cellName(cell, axes)), ...gatePlace(name) })).filter((gate) => gate.kind));
+  if (!values.length) return null;
+  const heat = { x: { field: "block", type: "ordinal", title: "block", axis: { labelAngle: 0 } }, y: nominal("kind") };
+  return section("Gates", figure("Share of each gate that was on, by kind and block", {
+    data: { values }, width: undefined, autosize: undefined, facet: { field: "label", type: "nominal", title: null, columns: 2, header: { labelColor: INK, labelFont: FONT } },
+    spec: { width: { step: 46 }, height: { step: 34 }, layer: [
+      { mark: "rect", encoding: { ...heat, color: quantity("mean", "share on", { scale: { scheme: "blues", domain: [0, 1] } }), tooltip: ["name", "mean", "low", "high", "n"].map((field) => ({ field })) } },
+      { mark: { type: "text", fontSize: 11 }, encoding: { ...heat, text: quantity("mean", null, { format: ".2f" }), color: { condition: { test: "datum.mean > 0.55", value: "#fff" }, value: "#1a1a1a" } } },
+    ] },
+  }, "Mean over the streams that were read; 1.00 computes everything."));
+};
+const gatePlace = (name) => { const found = name.match(/^gate_rate_(\w+?)_(\d+)(?:_(\d+))?$/); return found ? { kind: found[1] + (found[3] ? ` head ${found[3]}` : ""), block: Number(found[2]) } : {}; };
+
+const detFigure = (pages) => {
+  const values = pages.flatMap(([label, page]) => (page.det ?? []).map(([accepted, missed, threshold, x, y]) => ({ x, y, accepted, missed, threshold, label: clean(label) })));
+  if (!values.length) return null;
+  const ticks = pages.find(([, page]) => page.det)[1].det_ticks;
+  const names = Object.fromEntries(ticks.map(([rate, at]) => [at.toFixed(3).replace("-", "\u2212"), `${100 * rate}`]));
+  const axis = { values: ticks.map(([, at]) => at), labelExpr: `${JSON.stringify(names)}[format(datum.value, '.3f')]` };
+  const [least, most] = [ticks[0][1], ticks.at(-1)[1]];
+  const shown = { scale: { domain: [least, most], clamp: true }, axis };
+  return figure("Miss rate against false accept rate on normal deviates", {
+    height: 340, data: { values }, layer: [
+      { mark: { type: "line", clip: true }, encoding: { x: quantity("x", "false accepts (%)", shown), y: quantity("y", "misses (%)", shown), color: nominal("label"), order: { field: "threshold" } } },
+      { mark: { type: "point", opacity: 0, size: 60 }, encoding: { x: quantity("x"), y: quantity("y"), tooltip: ["label", "accepted", "missed", "threshold"].map((field) => ({ field })) } },
+      { data: { values: [{ a: least, b: most }] }, mark: { type: "rule", strokeDash: [3, 3], opacity: 0.5, color: INK }, encoding: { x: quantity("a"), x2: { field: "b" }, y: quantity("a"), y2: { field: "b" } } },
+    ],
+  }, "Down and left is better; on the dashed line both errors are equal.");
+};
+const scoreFigure = (page) => {
+  const values = page.scores.flatMap(([from, to, target, other]) => [{ from, to, share: target, of: "same speaker" }, { from, to, share: other, of: "different speakers" }]);
+  return figure("How the scores of trials are spread", { height: 200, data: { values }, mark: { type: "bar", opacity: 0.5, binSpacing: 0 }, encoding: { x: quantity("from", "score", { bin: { binned: true } }), x2: { field: "to" }, y: quantity("share", "share of trials", { stack: null }), color: nominal("of") } }, `${count(page.n_trials[0])} trials of one speaker, ${count(page.n_trials[1])} of two.`);
+};
+const trialTable = (page) => tableOf({ caption: "Trials that went most wrong", rows: page.trials, sort: {}, columns: [
+  ...["enrolled", "tested", "enrolled speaker", "tested speaker"].map((title, at) => textColumn(title, title, (row) => row[at])), textColumn("target", "same speaker", (row) => (row[4] ? "yes" : "no")), numberColumn("score", "score", (row) => row[5], (amount) => amount.toFixed(4)),
+] }, "earmark-trials");
+
+const modelView = async ({ parts: [name], params }) => {
+  if (!name) return modelList();
+  const all = everyCell((cell) => cellText(cell, "plugin") === name && (params.runs === "all" || isNow(cell)));
+  const cells = all.length ? all : everyCell((cell) => cellText(cell, "plugin") === name);
+  if (!cells.length) return [h("h1", {}, "No such model"), note(name)];
+  const run = runOf(cells.at(-1)), about = run.plugins[name], task = cellText(cells[0], "task");
+  const places = distinct(cells.map(placeName)), place = places.includes(params.place) ? params.place : mostOf(measured(cells).map(placeName));
+  const mine = cells.filter((cell) => placeName(cell) === place && cellText(cell, "status") === "ok").slice(0, 8);
+  const pages = await Promise.all(mine.map(async (cell) => [cell, await loadCell(cell)]));
+  const axes = varying(mine), known = [...metricsOf(task)].filter((metric) => cells.some((cell) => overallOf(cell, metric)));
+  const listed = [...board.tasks[task].columns.filter((metric) => known.includes(metric)), ...known.filter((metric) => !board.tasks[task].columns.includes(metric))];
+  const size = cells.map((cell) => overallOf(cell, "n_parameters")).find((row) => row?.value);
+  return [
+    h("p", { class: "crumbs" }, h("a", { href: address("model") }, "Models"), " / ", name), h("h1", {}, name),
+    facts({ task: TASKS[task], origin: about ? `${about.origin}, version ${about.version}, digest ${about.digest}` : null, license: about?.license, "its weights have seen": about?.trained_on.join(", "), "presets measured": distinct(cells.map((cell) => cellText(cell, "preset"))).join(", "), options: distinct(cells.map((cell) => cellText(cell, "options"))).join(" or "), parameters: size ? h("a", { href: numberAddress(size) }, valueText(size)) : null, card: about?.origin === "in-tree" ? h("code", {}, `models/${name}/README.md`) : null }),
+    section("Results", tableOf({ caption: `Results of ${name}`, rows: cells.map((cell) => ({ cell })), sort: sortOf(params).key ? sortOf(params) : { key: board.tasks[task].headline }, onSort: keepSort,
+      columns: [textColumn("variant", "variant", (row) => cellName(row.cell, varying(cells)) ), ...["corpus", "condition", "device"].map((axis) => textColumn(axis, axis, (row) => cellText(row.cell, axis))), textColumn("suite", "suite", (row) => runOf(row.cell).suite), ...listed.map((metric) => metricColumn(metric, (row) => overallOf(row.cell, metric))), statusColumn()] }, `earmark-${name}`)),
+    h("div", { class: "filters", role: "group", "aria-label": "What is drawn" }, select("drawn for", "filter-place", places, place, (value) => choose({ place: value }))),
+    delayFigure(mine, axes), serviceFigure(pages, axes), gateFigure(pages, axes),
+    pages.some(([, page]) => page.det) ? section("Detection error trade-off", detFigure(pages.map(([cell, page]) => [cellName(cell, axes), page]))) : null,
+    mine.length ? section("Recordings", h("ul", {}, mine.filter((cell) => board.cells.at.page(cell)).map((cell) => { const row = overallOf(cell, board.tasks[task].headline); return row ? h("li", {}, h("a", { href: numberAddress(row) }, `${cellName(cell, axes)}: ${withUnit(row.metric)} ${valueText(row)}`)) : null; }))) : null,
+  ];
+};

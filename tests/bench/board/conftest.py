@@ -1,0 +1,46 @@
+"""A browser for tests of the page, and visits that note everything a reader should never see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import browsers
+import pytest
+import runs
+from boards import Visit, visit
+
+from earmark.bench.board import build_board
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=browsers.find(), args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site of two tiny runs."""
+    root = tmp_path_factory.mktemp("site")
+    runs.build_results(root)
+    runs.build_results(root, run=runs.run_row(run_id=runs.LATER_ID, started_at="2026-01-03T03:04:05+00:00"))
+    return build_board(root / "results", root / "site" / "index.html")
+
+
+@pytest.fixture
+def board(chromium: Browser, site: Path) -> Iterator[Visit]:
+    yield from visit(chromium, site, viewport={"width": 1280, "height": 900})
+
+
+@pytest.fixture
+def phone(chromium: Browser, site: Path) -> Iterator[Visit]:
+    yield from visit(chromium, site, viewport={"width": 390, "height": 844}, color_scheme="dark", has_touch=True)

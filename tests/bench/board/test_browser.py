@@ -1,0 +1,169 @@
+"""The site in a real browser, opened from a disk: what a reader does with it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import runs
+
+if TYPE_CHECKING:
+    from boards import Visit
+    from playwright.sync_api import Page
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+VIEWS = (
+    "#/overview", "#/overview/verification", "#/tradeoffs", "#/fairness", "#/model", "#/model/alpha",
+    "#/model/echo", "#/history", f"#/compare?runs={runs.RUN_ID}+{runs.LATER_ID}", "#/numbers",
+    f"#/number/{runs.RUN_ID}/good/wer", f"#/run/{runs.RUN_ID}",
+    f"#/number/{runs.LATER_ID}/good/wer?utterance={runs.RUN_ID}~good~u1", f"#/number/{runs.RUN_ID}/voice/eer",
+)  # fmt: skip
+
+
+def column(page: Page, place: int) -> list[str]:
+    """The texts of a column of the first table, without reported rows."""
+    return page.locator(f"main table tbody tr:not(.reported) > :nth-child({place})").all_inner_texts()
+
+
+def test_a_heading_sorts_by_mouse_and_by_keyboard(board: Visit) -> None:
+    page = board.open("#/overview/recognition")
+    headings = page.locator("main thead th").all_inner_texts()
+    place = next(n for n, text in enumerate(headings, 1) if text.startswith("UPL p50"))
+    heading = page.locator(f"main thead th:nth-child({place})")
+    heading.get_by_role("button").click()
+    assert heading.get_attribute("aria-sort") == "ascending"
+    assert [text.split()[0] for text in column(page, place)] == ["90.0", "180", "–"]  # what failed comes last
+    heading.get_by_role("button").focus()
+    page.keyboard.press("Enter")
+    assert heading.get_attribute("aria-sort") == "descending"
+    assert [text.split()[0] for text in column(page, place)] == ["180", "90.0", "–"]
+    assert "sort=-upl_final_p50" in page.url
+
+
+def test_filters_keep_what_was_asked_for(board: Visit) -> None:
+    page = board.open("#/overview/recognition")
+    assert "gamma" in page.inner_text("main table")
+    page.get_by_label("status").select_option("ok")
+    assert "gamma" not in page.inner_text("main table")
+    page.get_by_label("find").fill("bet")
+    assert column(page, 1) == ["beta"]
+    assert page.evaluate("document.activeElement.id") == "filter-text"  # the next key lands there too
+
+
+def test_cpu_and_gpu_never_share_a_table(board: Visit) -> None:
+    page = board.open("#/overview/recognition?columns=upl_final_p50")
+    assert not any("12.5" in text for text in column(page, 2))
+    page.get_by_label("device").select_option("cuda")
+    assert len(column(page, 1)) == 1
+    assert any("12.5" in text for text in column(page, 4) + column(page, 3) + column(page, 2))
+
+
+def test_an_address_brings_back_what_was_chosen(board: Visit) -> None:
+    page = board.open("#/overview/recognition")
+    page.get_by_label("status").select_option("ok")
+    page.get_by_text("Columns (").click()
+    page.get_by_label("CER %").uncheck()
+    page.get_by_role("button", name="WER %").click()
+    shown, address = page.inner_text("main table"), page.url
+    page.goto("about:blank")
+    page.goto(address)
+    board.settle()
+    assert page.inner_text("main table") == shown
+    assert page.get_by_label("status").input_value() == "ok"
+    assert "CER" not in page.inner_text("main thead")
+
+
+def test_three_clicks_lead_from_a_number_to_its_utterance(board: Visit) -> None:
+    page = board.open(f"#/overview/recognition?run={runs.RUN_ID}")
+    page.get_by_role("link", name="12.5", exact=True).first.click()
+    board.settle()
+    told = page.inner_text("main")
+    for fact in ("[10.5, 15.5]", "percentile over speakers", "A CPU", "earmark run tiny", runs.SHA, "125 of 1,000"):
+        assert fact in told
+    page.get_by_role("link", name="u1").click()
+    board.settle()
+    drawer = page.get_by_role("dialog")
+    assert "3 in 5 words" in drawer.inner_text()
+    assert drawer.locator(".aligned .step-S, .aligned .step-D, .aligned .step-I").count() == 3
+    assert drawer.locator(".plot svg").count() == 1
+    page.keyboard.press("Escape")
+    page.wait_for_function("!document.querySelector('dialog')")
+    assert "utterance" not in page.url
+
+
+def test_the_drawer_shows_words_when_they_were_spoken_and_shown(board: Visit) -> None:
+    page = board.open(f"#/number/{runs.RUN_ID}/good/wer?utterance={runs.RUN_ID}~good~u2")
+    drawer = page.get_by_role("dialog")
+    assert {"Stop.", "stop", "spoken", "shown"} <= set(drawer.locator(".plot svg text").all_text_contents())
+    drawer.get_by_text("Times as a table").click()
+    assert drawer.locator("table tbody tr").first.locator("td.number").all_inner_texts()[:2] == ["0.100", "0.500"]
+
+
+def test_two_runs_stand_side_by_side_with_intervals(board: Visit) -> None:
+    page = board.open("#/compare")
+    for checkbox in page.get_by_role("checkbox").all():
+        checkbox.check()
+    board.settle()
+    row = page.locator("main table tbody tr", has_text="WER %").filter(has_text="12.5").first
+    assert row.inner_text().count("[10.5, 15.5]") == 2
+    assert "not told apart" in row.inner_text()
+
+
+@pytest.mark.parametrize("kind", ["CSV", "JSON"])
+def test_downloads_hold_exact_values(board: Visit, tmp_path: Path, kind: str) -> None:
+    page = board.open(f"#/overview/recognition?run={runs.RUN_ID}")
+    with page.expect_download() as caught:
+        page.get_by_role("button", name=kind).click()
+    path = tmp_path / "file"
+    caught.value.save_as(path)
+    text = path.read_text(encoding="utf-8")
+    rows: list[dict[str, Any]] = json.loads(text) if kind == "JSON" else list(csv.DictReader(text.splitlines()))
+    found = {row["label"]: row for row in rows}
+    assert float(found["alpha"]["wer"]) == 0.125
+    assert float(found["alpha"]["wer_low"]) == 0.105
+    assert found["alpha"]["upl_final_p90_status"] == "unbounded"
+    assert found["gamma"]["wer"] in (None, "")
+    assert "ValueError: the model broke" in found["gamma"]["status"]
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_every_view_is_drawn_without_complaint(board: Visit, view: str) -> None:
+    page = board.open(view)
+    assert page.locator("h1").count() == 1
+    assert "can’t" not in page.inner_text("h1")
+    assert "could not be drawn" not in page.inner_text("main")
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_phone_in_the_dark_shows_every_view_without_scrolling_sideways(phone: Visit, view: str) -> None:
+    page = phone.open(view)
+    wide = page.evaluate("document.documentElement.scrollWidth")
+    assert wide <= 390
+    paper, ink = page.evaluate(
+        "[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color]"
+    )
+    assert sum(map(int, re.findall(r"\d+", paper)[:3])) < 120 < 500 < sum(map(int, re.findall(r"\d+", ink)[:3]))
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("view", VIEWS)
+def test_axe_finds_nothing_serious(board: Visit, view: str, dark: bool) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    board.page.emulate_media(color_scheme="dark" if dark else "light")
+    found = Axe().run(board.open(view)).response["violations"]
+    serious = [(one["id"], one["nodes"][0]["html"][:200]) for one in found if one["impact"] in ("serious", "critical")]
+    assert serious == []
+
+
+def test_a_repair_of_the_device_in_the_address_is_no_crash(board: Visit) -> None:
+    """Addresses are typed by people: what doesn't exist falls back, or says so."""
+    assert board.open("#/overview/nothing?device=abacus&sort=-nothing&columns=nothing").locator("table").count() == 1
+    assert "No such number" in board.open("#/number/a/b/c").inner_text("h1")
+    assert "No such model" in board.open("#/model/%E0%A4%A").inner_text("h1")
+    assert "not among" in board.open("#/overview?utterance=a~b~c").get_by_role("dialog").inner_text()
