@@ -14,6 +14,8 @@ from earmark.bench.score.delays import walls
 from earmark.bench.score.measure import Sheet
 from earmark.bench.score.turns import score_turn_delays, score_turns
 
+pytest.importorskip("meeteval", reason="NOT TESTED: meeteval isn't installed (it compiles; pip install meeteval)")
+
 SHEET = Sheet(runs.cell_row("good", task="conversation"), "basic-1")
 Found = dict[tuple[str, str, str], Measurement]
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import pytest
 
 from earmark.bench.api import Example, ModelInfo, Samples, Token, Turn
 from earmark.bench.training.evaluate import Dev
+
+pytest.importorskip("meeteval", reason="NOT TESTED: meeteval isn't installed (it compiles; pip install meeteval)")
 
 TURNS = (Turn("Yes, it is.", 0.0, 1.0, channel=0), Turn("no", 0.5, 2.0, channel=1))
 
