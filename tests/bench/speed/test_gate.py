@@ -6,9 +6,8 @@ import json
 import sys
 from pathlib import Path
 
+import gate
 import pytest
-
-from earmark.bench.speed import gate
 
 BEFORE = {
     "f.py::test_reference_product": 1.0,
