@@ -16,9 +16,11 @@ import pyarrow.parquet as pq
 
 from earmark.bench.rows import Cell
 from earmark.bench.store import RunFolder, run_folders
-from earmark.bench.tables import read_table
+from earmark.bench.tables import SCHEMAS, read_table
 
-QUALITY = ("utterances", "offline", "reference_words", "work", "probes", "embeddings", "trials", "draws")
+MEASURED_AGAIN = ("tokens", "chunks", "voice_chunks", "concurrent", "facts", "assignments")
+"""Tables of timings, and those that a run writes for itself; of tokens, what was said is lent without the moment."""
+QUALITY = tuple(name for name in SCHEMAS if name not in MEASURED_AGAIN)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ class Finding(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     label: str
-    kind: Literal["quality", "slower", "compute", "memory", "failed", "gone", "flag"]
+    kind: Literal["quality", "slower", "compute", "memory", "failed", "gone", "flag", "uncompared"]
     text: str
 
 

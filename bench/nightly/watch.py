@@ -107,12 +107,13 @@ class _Night:
         self.wish, self.suite, self.say = wish, suite, say
         self.results, self.started = wish.request.results, time.monotonic()
         self.notes: list[str] = []
+        self.uncompared: list[Finding] = []
 
     def result(self) -> Report:
         record, folder = self._measured()
         baseline = records.last_good(records.read(self.results, self.suite), record)
         judged = self._judged(folder, baseline)
-        findings = list(failures(folder.read_cells()))
+        findings = [*self.uncompared, *failures(folder.read_cells())]
         if judged is not None:
             failed = {finding.label for finding in findings}
             findings += [finding for finding in judged.findings if finding.label not in failed]
@@ -151,8 +152,9 @@ class _Night:
             return None
         try:
             return judge(self.results, self._folder(baseline), folder, self.wish.tolerance)
-        except InputError as error:  # another corpus or another setting: these are not the same nights
-            self.notes.append(f"not compared with {baseline.run_id}: {error}")
+        except InputError as error:  # another corpus or setting: nobody knows whether this night is a good one
+            text = f"not compared with {baseline.run_id}: {error}"
+            self.uncompared.append(Finding(label="the whole night", kind="uncompared", text=text))
             return None
 
     def _folder(self, night: Night) -> RunFolder:

@@ -97,7 +97,7 @@ def test_a_loss_is_named_held_against_the_last_good_night_and_can_be_accepted(pl
     worse = go(place, lost=" la")
     (finding,) = worse.night.findings
     assert (finding.kind, worse.exit_code) == ("quality", 1)
-    assert finding.label == "sings (tones/measure clean cpu, 100 ms, seed 0)"
+    assert finding.label == "sings (tones/measure clean cpu, 100 ms), seed 0"
     assert finding.text.startswith("wer 18.8 -> 56.2 %")
     assert "1 WORSE" in worse.text
     still = go(place, lost=" la")
@@ -151,6 +151,20 @@ def test_what_goes_wrong_beside_the_models_is_told_and_costs_no_verdict(
     report = go(place)
     assert report.exit_code == 0
     assert "page: OSError: disk full" in report.text
+
+
+def test_a_night_that_can_not_be_compared_is_no_good_one(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unlike(*_: Any) -> None:
+        raise InputError("the recordings are not the same", where="compare")
+
+    first = go(place)
+    with monkeypatch.context() as patched:
+        patched.setattr(watch, "judge", unlike)
+        second = go(place)
+    assert (second.exit_code, second.night.verdict) == (1, "worse")
+    assert [f.kind for f in second.night.findings] == ["uncompared"]
+    assert "the recordings are not the same" in second.text
+    assert go(place).night.baseline == first.night.run_id
 
 
 def test_a_doubt_is_named_only_when_it_is_seen_again(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
