@@ -44,7 +44,8 @@ class AttendingStream(TransducerStream):
         (state,) = self.encoder_state
         state.shares = None
         update = super().accept(samples)
-        self.loudness.note(samples, state.shares)
+        if self.model.encoder.n_decided:
+            self.loudness.note(samples, state.shares)
         return update
 
     def encoder_work(self) -> Mapping[str, int]:
