@@ -92,7 +92,7 @@ def test_three_clicks_lead_from_a_number_to_its_utterance(board: Visit) -> None:
     assert drawer.locator(".aligned .step-S, .aligned .step-D, .aligned .step-I").count() == 3
     assert drawer.locator(".plot svg").count() == 1
     page.keyboard.press("Escape")
-    page.wait_for_function("!document.querySelector('dialog')")
+    drawer.wait_for(state="detached")
     assert "utterance" not in page.url
 
 
