@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from earmark.bench.metrics.det import det_curve, deviate
 from earmark.bench.tables import read_table
 
 N_BINS = 20
@@ -61,7 +62,7 @@ def trial_curves(folder: Path) -> dict[str, Any]:
     names = zip(edges[:-1], edges[1:], *counts, strict=True)
     return {
         "det": det(score[target], score[~target]),
-        "det_ticks": [[rate, round(float(at), 4)] for rate, at in zip(TICKS, probit(np.array(TICKS)), strict=True)],
+        "det_ticks": [[rate, round(float(at), 4)] for rate, at in zip(TICKS, deviate(TICKS), strict=True)],
         "scores": [[round(float(x), 6) for x in row] for row in names],
         "trials": _hardest(trials),
         "n_trials": [int(target.sum()), int((~target).sum())],
@@ -69,23 +70,10 @@ def trial_curves(folder: Path) -> dict[str, Any]:
 
 
 def det(targets: Floats, nontargets: Floats) -> list[list[float]]:
-    """Points of the trade-off, evenly spread: false accept rate, miss rate, threshold, and the rates' deviates."""
-    thresholds = np.unique(np.concatenate([targets, nontargets]))
-    miss = np.searchsorted(np.sort(targets), thresholds) / len(targets)
-    false = 1.0 - np.searchsorted(np.sort(nontargets), thresholds) / len(nontargets)
-    x, y = probit(false), probit(miss)
-    walked = np.concatenate([[0.0], np.cumsum(np.abs(np.diff(x)) + np.abs(np.diff(y)))])
-    wanted = np.linspace(0.0, walked[-1], MAX_POINTS)
-    at = np.unique(np.searchsorted(walked, wanted).clip(0, len(thresholds) - 1))
-    return [[round(float(column[i]), 6) for column in (false, miss, thresholds, x, y)] for i in at]
-
-
-def probit(rates: Floats) -> Floats:
-    """Normal deviates of rates, which the axes of a DET plot count in; the ends are kept off infinity."""
-    from scipy.special import ndtri
-
-    deviates: Floats = ndtri(rates.clip(1e-4, 1 - 1e-4))
-    return deviates
+    """Points of the trade-off: false accept rate, miss rate, threshold, and the deviates of both rates."""
+    curve = det_curve(targets, nontargets, at_most=MAX_POINTS)
+    columns = (curve.p_fa, curve.p_miss, curve.thresholds, deviate(curve.p_fa), deviate(curve.p_miss))
+    return [[round(float(value), 6) for value in row] for row in zip(*columns, strict=True)]
 
 
 def _hardest(trials: pa.Table) -> list[list[Any]]:

@@ -53,14 +53,14 @@ def standings(
     cells: Sequence[tuple[str, Cell]],
     shown: Sequence[bool],
     rows: Sequence[Mapping[str, Any]],
-    errors: Callable[[int], Errors],
+    errors: Callable[[int, str], Errors],
 ) -> list[Standing]:
     """The best of every metric and whoever can't be told from it.
 
     Args:
         cells: machine and cell, by place; ``shown`` says which of them compete.
         rows: measurements over everybody, with ``cell`` (a place), ``metric``, ``value``, ``ci_low``, ``ci_high``.
-        errors: by place of a cell, the errors and words of its utterances; empty where they are not stored.
+        errors: by place of a cell and metric, the errors and words of its utterances; empty where they are not stored.
     """
     rivals: dict[tuple[Any, ...], list[Entry]] = defaultdict(list)
     listed = {task: {c.metric for c in columns} for task, columns in report.COLUMNS.items()}
@@ -86,14 +86,14 @@ def _field(host: str, cell: Cell, metric: str) -> tuple[Any, ...]:
     return *alike, machine, metric
 
 
-def _rank(metric: str, entries: Sequence[Entry], errors: Callable[[int], Errors]) -> Iterator[Standing]:
+def _rank(metric: str, entries: Sequence[Entry], errors: Callable[[int, str], Errors]) -> Iterator[Standing]:
     if METRICS[metric].better == "none" or len(entries) < 2:
         return
     sign = 1.0 if METRICS[metric].better == "lower" else -1.0
     best, *others = sorted(entries, key=lambda entry: (sign * entry.value, entry.place))
     yield Standing(best.place, metric, True, False, None, "")
     paired = metric in PAIRED and len(others) <= TOO_MANY
-    found = [_compare(best, other, errors if paired else None) for other in others]
+    found = [_compare(best, other, (lambda place: errors(place, metric)) if paired else None) for other in others]
     known = [(other, p, how) for other, (p, how) in zip(others, found, strict=True) if p is not None]
     for (other, _, how), p in zip(known, holm([p for _, p, _ in known]), strict=True):
         if p >= LEVEL:
@@ -120,8 +120,10 @@ def _paired(first: Sequence[tuple[str, int, int]], second: Sequence[tuple[str, i
     words = [row[2] for row in first]
     sides = [per_speaker([row[0] for row in first], [row[1] for row in side], words) for side in (first, second)]
     found = paired_difference(sides[0].errors, sides[1].errors, sides[0].units, seed=0)
-    n = len(sides[0].speakers)
-    return (1.0 if found.p_value is None else found.p_value), f"paired over {n} speakers, {len(first)} utterances"
+    n, told = len(sides[0].speakers), f"{len(first)} utterances"
+    return (1.0 if found.p_value is None else found.p_value), f"paired over {told}" if n == len(
+        first
+    ) else f"paired over {n} speakers, {told}"
 
 
 def _standard_error(entry: Entry) -> float | None:

@@ -12,64 +12,97 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from earmark.bench.board import curves
+from earmark.bench.api import Unsupported
+from earmark.bench.board import curves, voices
 from earmark.bench.board.encode import coded
 from earmark.bench.metrics.normalize import normalize
-from earmark.bench.metrics.words import align_words, score_many
+from earmark.bench.metrics.words import WordErrors, align_words, score_many
 from earmark.bench.rows import Cell
 from earmark.bench.tables import read_table
 
 MAX_RECORDINGS = 2000
 """Utterances told of one cell, those with most errors first; the table of observations has them all."""
 _MARKS = {"equal": "E", "substitute": "S", "delete": "D", "insert": "I"}
+COUNTED = {"wer": "errors", "orc_wer": "orc"}
+"""The column in which a page counts the errors of a metric."""
 Said = list[list[Any]]
 
 
 def cell_page(folder: Path, cell: Cell, normalizer: str) -> dict[str, Any]:
     """Everything that a page tells of a cell beyond its measurements; empty where nothing was observed."""
     if cell.task == "verification":
-        return curves.trial_curves(folder)
+        return curves.trial_curves(folder) | voices.pictures(folder)
     if cell.task == "finding" or not (folder / "utterances.parquet").is_file():
         return {}
     found = {"utterances": _utterances(folder, normalizer)}
     return found | curves.service(folder) | curves.gates(folder)
 
 
-def speaker_errors(page: Mapping[str, Any]) -> dict[str, tuple[str, int, int]]:
-    """By utterance of a page its speaker (or itself, where none is named), errors and reference words."""
+def speaker_errors(page: Mapping[str, Any], metric: str = "wer") -> dict[str, tuple[str, int, int]]:
+    """By utterance of a page its speaker (or itself, where none is named), errors and reference words.
+
+    ``metric`` says which errors; empty where the page does not know those.
+    """
     told = page.get("utterances")
-    if not told or told["n"] > len(told["id"]):
-        return {}
-    speakers = told["speaker"]
-    named = [speakers["c"]] * len(told["id"]) if "c" in speakers else [speakers["d"][place] for place in speakers["i"]]
-    rows = zip(told["id"], named, told["errors"], told["words"], strict=True)
-    return {name: (speaker or name, errors, words) for name, speaker, errors, words in rows}
+    parts = [told, *([told["rest"]] if "rest" in told else [])] if told else []
+    found: dict[str, tuple[str, int, int]] = {}
+    for part in parts:
+        named, n = part["speaker"], len(part["id"])
+        speakers = [named["c"]] * n if "c" in named else [named["d"][place] for place in named["i"]]
+        rows = zip(part["id"], speakers, part.get(COUNTED[metric], []), part["words"], strict=False)
+        found |= {name: (speaker or name, errors, words) for name, speaker, errors, words in rows if errors is not None}
+    return found
 
 
 def _utterances(folder: Path, normalizer: str) -> dict[str, Any]:
-    """Columns of the utterances with most errors first; ``n`` counts all of them."""
+    """Columns of the utterances with most errors first; ``n`` counts all, ``rest`` has the counts of those left out."""
     rows = read_table(folder, "utterances").to_pylist()
     references = [normalize(row["reference"], normalizer) for row in rows]
     hypotheses = [normalize(row["hypothesis_raw"], normalizer) for row in rows]
     errors = score_many(references, hypotheses)
-    order = sorted(range(len(rows)), key=lambda at: (-errors[at].errors, rows[at]["utterance_id"]))[:MAX_RECORDINGS]
+    orc = _orc(folder, normalizer)
+    wrong = [orc.get(row["utterance_id"], one).errors for row, one in zip(rows, errors, strict=True)]
+    ordered = sorted(range(len(rows)), key=lambda at: (-wrong[at], rows[at]["utterance_id"]))
+    order, left_out = ordered[:MAX_RECORDINGS], ordered[MAX_RECORDINGS:]
     names = [rows[at]["utterance_id"] for at in order]
     spoken, said = _spoken(folder, names), _said(folder, names)
-    return {
+    return _counts(rows, errors, orc, order) | {
         "n": len(rows),
-        "id": names,
-        "speaker": coded(rows[at]["speaker"] for at in order),
         "outcome": coded(rows[at]["outcome"] for at in order),
         "audio_s": [round(rows[at]["audio_s"], 4) for at in order],
         "reference": [references[at] for at in order],
         "hypothesis": [hypotheses[at] for at in order],
         "steps": [_steps(references[at], hypotheses[at]) for at in order],
-        "errors": [errors[at].errors for at in order],
-        "words": [errors[at].reference_words for at in order],
         "spoken": [spoken.get(name, []) for name in names],
         "said": [said.get(name, []) for name in names],
         "turns": _turns(folder, names),
-    }
+    } | ({"rest": _counts(rows, errors, orc, left_out)} if left_out else {})  # fmt: skip
+
+
+def _counts(
+    rows: Sequence[Mapping[str, Any]], errors: Sequence[WordErrors], orc: Mapping[str, WordErrors], order: Sequence[int]
+) -> dict[str, Any]:
+    """Columns of what is counted in some of the utterances; ``orc`` only where turns are assigned to channels."""
+    names = [rows[at]["utterance_id"] for at in order]
+    assigned = {"orc": [orc[name].errors if name in orc else None for name in names]} if orc else {}
+    return {
+        "id": names,
+        "speaker": coded(rows[at]["speaker"] for at in order),
+        "errors": [errors[at].errors for at in order],
+        "words": [errors[at].reference_words for at in order],
+    } | assigned
+
+
+def _orc(folder: Path, normalizer: str) -> Mapping[str, WordErrors]:
+    """By conversation its errors under the best assignment of turns to channels; empty where none can be had."""
+    if not (folder / "reference_turns.parquet").is_file():
+        return {}
+    from earmark.bench.score.conversation import Talks
+
+    try:
+        return Talks.read(folder, normalizer).best.errors
+    except Unsupported:
+        return {}
 
 
 def _steps(reference: str, hypothesis: str) -> str:

@@ -26,7 +26,7 @@ from earmark.bench.disk import sha256_of
 from earmark.bench.rows import Cell, Run
 from earmark.bench.store import RunFolder, run_folders, write_text
 
-FORMAT = 1
+FORMAT = 2
 """Of the pages of cells; grows when they tell more, so that kept ones are made again."""
 HERE = Path(__file__).parent
 _SCRIPTS = HERE / "site"
@@ -136,10 +136,10 @@ class _Pages:
         self._data = data
         self.names = [self._page(stored, run, cell) for run, cell in stored.cells]
 
-    def errors(self, place: int) -> ranking.Errors:
-        """What the page of a cell knows of its utterances' errors."""
+    def errors(self, place: int, metric: str) -> ranking.Errors:
+        """What the page of a cell knows of its utterances' errors, counted as the metric counts them."""
         name = self.names[place]
-        return _speaker_errors(self._data / name) if name else {}
+        return _speaker_errors(self._data / name, metric) if name else {}
 
     def _page(self, stored: Stored, run: int, cell: Cell) -> str | None:
         folder, row = stored.folders[run], stored.runs[run]
@@ -155,8 +155,8 @@ class _Pages:
 
 
 @cache
-def _speaker_errors(path: Path) -> ranking.Errors:
-    return recordings.speaker_errors(encode.parse(path.read_text(encoding="utf-8")))
+def _speaker_errors(path: Path, metric: str) -> ranking.Errors:
+    return recordings.speaker_errors(encode.parse(path.read_text(encoding="utf-8")), metric)
 
 
 def _digest(folder: RunFolder, run: Run, cell: Cell) -> str | None:

@@ -59,7 +59,7 @@ def det_curves(trials: CohortTrials, threshold: float | None = None) -> Any | No
     diagonal = alt.Chart(alt.InlineData(values=[{"x": low, "y": low}, {"x": high, "y": high}]))
     curves = alt.Chart(alt.InlineData(values=lines)).mark_line(strokeWidth=1.6)
     marks = alt.Chart(alt.InlineData(values=dots)).mark_point(size=75, strokeWidth=2, opacity=1)
-    own = alt.Fill("list:N", scale=_colors(list(lists)), legend=None)
+    own = alt.Fill("list:N", scale=_colors(list(lists)), legend=alt.Legend(title=None, orient="right"))
     fill = alt.condition("datum.what == 'EER'", own, alt.value("transparent"))
     return alt.layer(
         diagonal.mark_line(color=INK, opacity=0.35, strokeDash=[4, 4]).encode(x=x, y=y),

@@ -16,7 +16,7 @@ const delayFigure = (cells, axes) => {
   if (!values.length) return null;
   const shared = { x: { field: "q", type: "ordinal", title: null, axis: { labelAngle: 0 } }, xOffset: { field: "label" }, color: nominal("label", { legend: new Set(values.map((value) => value.label)).size > 1 ? {} : null }) };
   return section("Latency percentiles", figure("Percentiles of each delay with intervals; the numbers are in the table of results", {
-    data: { values }, width: undefined, autosize: undefined, facet: { field: "delay", type: "nominal", title: null, columns: 3, header: { labelColor: INK, labelFont: FONT, labelFontSize: 13 } },
+    data: { values }, width: undefined, autosize: undefined, columns: 3, facet: { field: "delay", type: "nominal", title: null, header: { labelColor: INK, labelFont: FONT, labelFontSize: 13 } },
     spec: { width: 180, height: 150, layer: [
       { mark: { type: "rule", strokeWidth: 2 }, encoding: { ...shared, y: quantity("y_low", "ms"), y2: { field: "y_high" } } },
       { mark: { type: "point", filled: true, size: 50, cursor: "pointer" }, encoding: { ...shared, y: quantity("y", "ms"), tooltip: [{ field: "label" }, { field: "delay" }, { field: "q" }, { field: "said" }] } },
@@ -41,8 +41,8 @@ const gateFigure = (pages, axes) => {
   if (!values.length) return null;
   const heat = { x: { field: "block", type: "ordinal", title: "block", axis: { labelAngle: 0 } }, y: nominal("kind") };
   return section("Gates", figure("Share of each gate that was on, by kind and block", {
-    data: { values }, width: undefined, autosize: undefined, facet: { field: "label", type: "nominal", title: null, columns: 2, header: { labelColor: INK, labelFont: FONT } },
-    spec: { width: { step: 46 }, height: { step: 34 }, layer: [
+    data: { values }, width: undefined, autosize: undefined, columns: 2, facet: { field: "label", type: "nominal", title: null, header: { labelColor: INK, labelFont: FONT, labelLimit: 330, labelFontSize: 11 } },
+    spec: { width: 330, height: { step: 34 }, layer: [
       { mark: "rect", encoding: { ...heat, color: quantity("mean", "share on", { scale: { scheme: "blues", domain: [0, 1] } }), tooltip: ["name", "mean", "low", "high", "n"].map((field) => ({ field })) } },
       { mark: { type: "text", fontSize: 11 }, encoding: { ...heat, text: quantity("mean", null, { format: ".2f" }), color: { condition: { test: "datum.mean > 0.55", value: "#fff" }, value: "#1a1a1a" } } },
     ] },
@@ -57,18 +57,32 @@ const detFigure = (pages) => {
   const names = Object.fromEntries(ticks.map(([rate, at]) => [at.toFixed(3).replace("-", "\u2212"), `${100 * rate}`]));
   const axis = { values: ticks.map(([, at]) => at), labelExpr: `${JSON.stringify(names)}[format(datum.value, '.3f')]` };
   const [least, most] = [ticks[0][1], ticks.at(-1)[1]];
-  const shown = { scale: { domain: [least, most], clamp: true }, axis };
+  const shown = { scale: { domain: [least, most], nice: false }, axis };
   return figure("Miss rate against false accept rate on normal deviates", {
-    height: 340, data: { values }, layer: [
+    height: 420, width: 460, autosize: { type: "pad" }, data: { values }, layer: [
       { mark: { type: "line", clip: true }, encoding: { x: quantity("x", "false accepts (%)", shown), y: quantity("y", "misses (%)", shown), color: nominal("label"), order: { field: "threshold" } } },
-      { mark: { type: "point", opacity: 0, size: 60 }, encoding: { x: quantity("x"), y: quantity("y"), tooltip: ["label", "accepted", "missed", "threshold"].map((field) => ({ field })) } },
+      { mark: { type: "point", opacity: 0, size: 60, clip: true }, encoding: { x: quantity("x"), y: quantity("y"), tooltip: ["label", "accepted", "missed", "threshold"].map((field) => ({ field })) } },
       { data: { values: [{ a: least, b: most }] }, mark: { type: "rule", strokeDash: [3, 3], opacity: 0.5, color: INK }, encoding: { x: quantity("a"), x2: { field: "b" }, y: quantity("a"), y2: { field: "b" } } },
     ],
   }, "Down and left is better; on the dashed line both errors are equal.");
 };
 const scoreFigure = (page) => {
   const values = page.scores.flatMap(([from, to, target, other]) => [{ from, to, share: target, of: "same speaker" }, { from, to, share: other, of: "different speakers" }]);
-  return figure("How the scores of trials are spread", { height: 200, data: { values }, mark: { type: "bar", opacity: 0.5, binSpacing: 0 }, encoding: { x: quantity("from", "score", { bin: { binned: true } }), x2: { field: "to" }, y: quantity("share", "share of trials", { stack: null }), color: nominal("of") } }, `${count(page.n_trials[0])} trials of one speaker, ${count(page.n_trials[1])} of two.`);
+  return figure("How the scores of trials are spread", { height: 200, data: { values }, mark: { type: "bar", opacity: 0.5, binSpacing: 0 }, encoding: { x: quantity("from", "score", { bin: { binned: true } }), x2: { field: "to" }, y: quantity("share", "share of trials", { stack: null }), color: nominal("of", { scale: { domain: ["same speaker", "different speakers"] } }) } }, `${count(page.n_trials[0])} trials of one speaker, ${count(page.n_trials[1])} of two.`);
+};
+// What was drawn of the cohorts when the page was built, under one of the schemes.
+const BY_COHORT = {
+  det: ["Error trade-offs of the cohorts on normal deviates", "A dot is a curve’s own EER; a ring stands where the one threshold of all trials puts it. Rings far apart are cohorts served differently, whatever their EERs."],
+  scores: ["How scores are spread in each cohort", "The dashed line is the one threshold, that of the EER of all trials."],
+  matches: ["False matches by the cohorts of the two speakers", "At the one threshold: inside cohorts on the diagonal, across them beside it."],
+};
+const cohortPictures = (page, chosen) => {
+  const schemes = Object.keys(page.by_cohort ?? {});
+  if (!schemes.length) return null;
+  const scheme = schemes.includes(chosen) ? chosen : schemes[0];
+  const drawn = Object.entries(BY_COHORT).filter(([name]) => page.by_cohort[scheme][name]);
+  return section("By cohort", select("cohorts by", "filter-cohorts", schemes, scheme, (value) => choose({ cohorts: value })),
+    drawn.map(([name, [label, caption]]) => figure(label, { width: undefined, autosize: { type: "pad" }, ...page.by_cohort[scheme][name] }, caption)));
 };
 const trialTable = (page) => tableOf({ caption: "Trials that went most wrong", rows: page.trials, sort: {}, columns: [
   ...["enrolled", "tested", "enrolled speaker", "tested speaker"].map((title, at) => textColumn(title, title, (row) => row[at])), textColumn("target", "same speaker", (row) => (row[4] ? "yes" : "no")), numberColumn("score", "score", (row) => row[5], (amount) => amount.toFixed(4)),

@@ -42,9 +42,11 @@ class Grid {
     this.body = h("tbody");
     this.above = h("tbody", { "aria-hidden": "true", class: "space" });
     this.below = h("tbody", { "aria-hidden": "true", class: "space" });
-    const widths = this.many ? h("colgroup", {}, this.columns.map((column) => h("col", { style: { width: `${this.width(column)}ch` } }))) : null;
+    const wide = this.many ? this.columns.map((column) => this.width(column)) : [];
+    const widths = this.many ? h("colgroup", {}, wide.map((width) => h("col", { style: { width: `${width}ch` } }))) : null;
     this.table = h("table", { class: this.many ? "many" : "few", "aria-rowcount": this.rows.length + 1 },
       h("caption", { class: "unseen" }, this.caption), widths, h("thead", {}, h("tr", { "aria-rowindex": 1 }, this.heads)), this.above, this.body, this.below);
+    if (this.many) this.table.style.width = `max(100%, ${wide.reduce((sum, width) => sum + width, 0)}ch)`;
     this.scroller = h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": this.caption }, this.table);
     this.element = this.scroller;
     if (this.many) this.virtualize();
@@ -58,7 +60,7 @@ class Grid {
 
   width(column) {
     const sample = this.rows.slice(0, 150).map((row) => column.text(row).length);
-    return 0.9 * Math.min(column.widest ?? 30, Math.max(column.title.length + 3, ...sample)) + 3;
+    return Math.min(column.widest ?? 30, Math.max(column.title.length + 3, ...sample)) + 3.5;
   }
 
   virtualize() {

@@ -13,7 +13,7 @@ const utteranceAddress = (cell, id) => { const { view, parts, params } = here();
 const recordingsOf = async (cell) => {
   const page = await loadCell(cell);
   if (page.utterances) return section("Utterances", utteranceTable(cell, page.utterances));
-  if (page.det) return [section("Detection error trade-off", detFigure([[cellName(cell), page]]), scoreFigure(page)), section("Trials that went most wrong", trialTable(page))];
+  if (page.det) return [section("Detection error trade-off", detFigure([[cellName(cell), page]]), scoreFigure(page)), cohortPictures(page, here().params.cohorts), section("Trials that went most wrong", trialTable(page))];
   return section("Utterances", note("No observations are stored for this cell."));
 };
 
@@ -28,7 +28,8 @@ const utteranceTable = (cell, told) => {
       columns: [
         textColumn("utterance", "utterance", (row) => row.id, { node: (row) => h("a", { href: utteranceAddress(cell, row.id), title: row.id }, row.id) }),
         textColumn("speaker", "speaker", (row) => speaker(row.at)),
-        numberColumn("errors", "errors", (row) => told.errors[row.at]), numberColumn("words", "words", (row) => told.words[row.at]),
+        ...(told.orc ? [numberColumn("orc", "ORC errors", (row) => told.orc[row.at])] : []),
+        numberColumn("errors", told.orc ? "errors in one line" : "errors", (row) => told.errors[row.at]), numberColumn("words", "words", (row) => told.words[row.at]),
         text("reference", "reference", (row) => told.reference[row.at]), text("hypothesis", "hypothesis", (row) => told.hypothesis[row.at]),
         textColumn("outcome", "outcome", (row) => outcome(row.at)),
       ],
@@ -57,7 +58,7 @@ const timeline = (told, at) => {
       { data: { values: shown }, mark: { type: "tick", thickness: 3, size: 26, color: PALETTE[1] }, encoding: { x: quantity("there", null), y, tooltip: [{ field: "word" }, { field: "there", title: "shown at" }, { field: "heard", title: "audio heard, as the model says" }] } },
       { data: { values: shown }, mark: { type: "text", fontSize: 12, angle: long ? -35 : 0, color: INK, align: long ? "left" : "center", dy: long ? -16 : -20 }, encoding: { x: quantity("there", null), y, text: nominal("word") } },
     ],
-  }, "Bars: when a word was spoken. Strokes: when it was there for good, on the stream’s own clock.");
+  }, `Bars: when a ${turns.length ? "turn" : "word"} was spoken. Strokes: when a word was there for good, on the stream’s own clock.`);
 };
 
 const timesTable = (told, at) => tableOf({
@@ -70,8 +71,8 @@ const utteranceBody = (cell, told, at) => {
   const pairs = alignment(told.reference[at], told.hypothesis[at], told.steps[at]);
   const grid = h("details", {}, h("summary", {}, "Times as a table"), timesTable(told, at));
   return [
-    facts({ model: cellName(cell), "measured on": placeName(cell), speaker: reader(told.speaker)(at), "length": `${told.audio_s[at].toFixed(2)} s`, errors: `${told.errors[at]} in ${told.words[at]} words`, outcome: reader(told.outcome)(at) }),
-    h("h3", {}, "Reference above, hypothesis below"), h("p", { class: "aligned" }, pairs.length ? pairs.map(wordPair) : "Nothing was said and nothing heard."),
+    facts({ model: cellName(cell), "measured on": placeName(cell), speaker: reader(told.speaker)(at), "length": `${told.audio_s[at].toFixed(2)} s`, errors: told.orc ? `${told.orc[at] ?? "unknown"} in ${told.words[at]} words, turns assigned to channels as fits best` : `${told.errors[at]} in ${told.words[at]} words`, outcome: reader(told.outcome)(at) }),
+    h("h3", {}, "Reference above, hypothesis below"), told.orc ? note("All turns in one line, in order of their start, against all channels: it shows what was heard, and is not how errors are counted.") : null, h("p", { class: "aligned" }, pairs.length ? pairs.map(wordPair) : "Nothing was said and nothing heard."),
     h("p", { class: "note" }, ["S", "D", "I"].map((step) => [h("span", { class: `pair step-${step}` }, h("b", {}, step)), ` ${stepNames[step]} `])),
     h("h3", {}, "In time"), h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Words in time" }, timeline(told, at)), grid,
     h("h3", {}, "The same recording, other models"), otherModels(cell, told.id[at]),

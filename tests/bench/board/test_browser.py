@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import runs
+import talks
+from boards import visit
+
+from earmark.bench.board import build_board
 
 if TYPE_CHECKING:
     from boards import Visit
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -167,3 +171,16 @@ def test_a_repair_of_the_device_in_the_address_is_no_crash(board: Visit) -> None
     assert "No such number" in board.open("#/number/a/b/c").inner_text("h1")
     assert "No such model" in board.open("#/model/%E0%A4%A").inner_text("h1")
     assert "not among" in board.open("#/overview?utterance=a~b~c").get_by_role("dialog").inner_text()
+
+
+def test_turns_of_a_conversation_stand_in_lanes_of_their_channels(chromium: Browser, tmp_path: Path) -> None:
+    folder = runs.build_results(tmp_path)
+    folder.write_cells([runs.cell_row("good", task="conversation")])
+    folder.write_measurements([runs.measurement("good", "orc_wer", 1 / 9)])
+    talks.write_talks(folder.observations("good"))
+    page = build_board(tmp_path / "results", tmp_path / "site" / "index.html")
+    for reading in visit(chromium, page):
+        reading.open(f"#/number/{runs.RUN_ID}/good/orc_wer?utterance={runs.RUN_ID}~good~both")
+        lanes = set(reading.page.get_by_role("dialog").locator(".plot svg text").all_text_contents())
+        assert {f"{what}, channel {n}" for what in ("turns", "shown") for n in (0, 1)} <= lanes
+        assert {"A", "B", "<end_of_turn>"} <= lanes

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+import json
+import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import runs
+import talks
 
 from earmark.bench.board import recordings
 from earmark.bench.store import RunFolder
@@ -53,14 +58,31 @@ def test_errors_by_speaker_add_up(folder: RunFolder) -> None:
     assert (sum(e for _, e, _ in errors.values()), sum(w for *_, w in errors.values())) == (5, 9)
 
 
-def test_a_large_cell_tells_its_worst_and_takes_no_part_in_pairs(
+def test_a_large_cell_tells_its_worst_and_keeps_the_counts_of_all(
     folder: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    whole = recordings.cell_page(folder.observations("good"), runs.cell_row("good"), "basic-1")
     monkeypatch.setattr(recordings, "MAX_RECORDINGS", 2)
     page = recordings.cell_page(folder.observations("good"), runs.cell_row("good"), "basic-1")
     assert page["utterances"]["id"] == ["u1", "u3"]
     assert page["utterances"]["n"] == 4
-    assert recordings.speaker_errors(page) == {}
+    assert recordings.speaker_errors(page) == recordings.speaker_errors(whole)
+
+
+def test_errors_of_a_metric_that_a_page_does_not_count_are_unknown(folder: RunFolder) -> None:
+    page = recordings.cell_page(folder.observations("good"), runs.cell_row("good"), "basic-1")
+    assert recordings.speaker_errors(page, "orc_wer") == {}
+
+
+def test_conversations_are_counted_with_turns_assigned_to_channels(tmp_path: Path) -> None:
+    """In ``talks`` all of ``both`` is right on two channels, but out of order in one line; ``one`` lost a word."""
+    pytest.importorskip("meeteval", reason="NOT TESTED: meeteval isn't installed (it compiles; pip install meeteval)")
+    page = recordings.cell_page(talks.write_talks(tmp_path), runs.cell_row("good", task="conversation"), "basic-1")
+    told = page["utterances"]
+    assert dict(zip(told["id"], told["orc"], strict=True)) == {"one": 1, "both": 0}
+    assert dict(zip(told["id"], told["errors"], strict=True))["both"] > 0
+    assert recordings.speaker_errors(page, "orc_wer") == {"one": ("one", 1, 2), "both": ("both", 0, 7)}
+    assert [turn[:2] for turn in told["turns"]["both"]] == [["A", 0], ["B", 1], ["A", 1]]
 
 
 def test_trials_are_told_of_verification(folder: RunFolder) -> None:
@@ -88,3 +110,21 @@ def test_gates_and_service_times_are_summed_up(tmp_path: Path) -> None:
     service = recordings.curves.service(tmp_path)["service"]
     assert [row[3] for row in service] == [1, 1, 1, 1]
     assert [row[1] for row in service] == [0.0, 1.0, 2.0, 3.0]
+
+
+def test_verification_is_drawn_by_cohorts_of_its_speakers(tmp_path: Path) -> None:
+    """Ten speakers of a group whose trials are told apart well, ten of one whose trials are not."""
+    rng = np.random.default_rng(0)
+    speakers = {f"s{n}": "good" if n < 10 else "bad" for n in range(20)}
+    with Writer(tmp_path, "c") as writer:
+        for name, group in speakers.items():
+            about = {"speaker": name, "vector": [1.0], "metadata": json.dumps({"group": group})}
+            writer.add("embeddings", utterance_id=name, **about)
+        for one, other in itertools.combinations_with_replacement(speakers, 2):
+            score = rng.normal(1.0 * (one == other) * (4 if speakers[one] == "good" else 1))
+            sides = {"enroll_speaker": one, "test_speaker": other, "target": one == other, "score": score}
+            writer.add("trials", enroll_id=one, test_id=other, **sides)
+    drawn = recordings.cell_page(tmp_path, runs.cell_row("c", task="verification"), "basic-1")["by_cohort"]
+    assert drawn.keys() == {"group"}
+    assert drawn["group"].keys() == {"det", "scores", "matches"}
+    assert {"good", "bad"} <= set(re.findall(r"good|bad", json.dumps(drawn["group"]["det"])))
