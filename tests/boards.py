@@ -12,7 +12,7 @@ import pytest
 from earmark.bench.board import build_board, encode, libraries
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page, Request
+    from playwright.sync_api import Browser, Dialog, Page, Request
 
 DRAWN = """() => document.documentElement.dataset.shown !== undefined
     && document.documentElement.dataset.shown === (location.hash || '#/')
@@ -74,11 +74,16 @@ def visit(browser: Browser, site: Path, **context: object) -> Iterator[Visit]:
         if not request.url.startswith(("file:", "about:", "blob:")):
             found.complaints.append(f"asked for {request.url}")
 
+    def spoke(dialog: Dialog) -> None:
+        found.complaints.append(f"opened a dialog: {dialog.message}")
+        dialog.dismiss()
+
     found.page.on(
         "console", lambda said: found.complaints.append(said.text) if said.type in ("error", "warning") else None
     )
     found.page.on("pageerror", lambda error: found.complaints.append(str(error)))
     found.page.on("request", asked)
+    found.page.on("dialog", spoke)
     yield found
     opened.close()
     assert found.complaints == []
