@@ -23,7 +23,8 @@ PERIOD_S = 4.0
 REPLAYED_S = 60.0
 MOST_STREAMS = 512
 """Of one server: where a model is faster than that, the number is a lower bound."""
-MOST_ATTEMPTS = 12
+MOST_ATTEMPTS = 16
+"""No further number is tried after so many."""
 FINENESS = 0.05
 """The search ends when the largest number that was held and the smallest that was not are as close as this."""
 
@@ -74,20 +75,39 @@ def busy_share(rounds: Sequence[Round]) -> float:
 
 
 def bracket(attempts: Iterable[Attempt]) -> Found:
-    """What some attempts say; a number that failed bounds those above it, whatever a lucky one of them did."""
-    tried = list(attempts)
-    failed = min((a.n_streams for a in tried if not a.held), default=None)
-    below = [a.n_streams for a in tried if a.held and (failed is None or a.n_streams < failed)]
+    """What some attempts say: a number was held if one of its attempts was, since other programs only ever add.
+
+    A number that failed bounds those above it, whatever a lucky one of them did.
+    """
+    held: dict[int, bool] = {}
+    for attempt in attempts:
+        held[attempt.n_streams] = attempt.held or held.get(attempt.n_streams, False)
+    failed = min((n for n, was_held in held.items() if not was_held), default=None)
+    below = [n for n, was_held in held.items() if was_held and (failed is None or n < failed)]
     return Found(max(below, default=0), failed)
 
 
 def search(attempt: Callable[[int], tuple[Attempt, float]]) -> list[Attempt]:
-    """Tries numbers of streams until the bracket is close; ``attempt`` gives the delay and the busy share."""
-    first, share = attempt(1)
-    tried = [first]
+    """Tries numbers of streams until the bracket is close; ``attempt`` gives the delay and the busy share.
+
+    A number that fails is tried a second time: one stall of the machine makes a short round fail.
+    """
+    tried: list[Attempt] = []
+    shares: list[float] = []
+
+    def look(n_streams: int) -> None:
+        for _ in range(2):
+            found, share = attempt(n_streams)
+            tried.append(found)
+            shares.append(share)
+            if found.held:
+                return
+
+    look(1)
+    share = min(shares)
     n = min(MOST_STREAMS, math.floor(1 / share)) if share > 0 else MOST_STREAMS
     while len(tried) < MOST_ATTEMPTS and (n := _next(bracket(tried), n)):
-        tried.append(attempt(n)[0])
+        look(n)
     return tried
 
 

@@ -19,8 +19,10 @@ from earmark.bench.store import RunFolder, run_folders
 from earmark.bench.tables import SCHEMAS, read_table
 
 MEASURED_AGAIN = ("tokens", "chunks", "voice_chunks", "concurrent", "facts", "assignments")
-"""Tables of timings, and those that a run writes for itself; of tokens, what was said is lent without the moment."""
+"""Tables that hold timings, or that a run writes for itself; every other one is lent whole."""
 QUALITY = tuple(name for name in SCHEMAS if name not in MEASURED_AGAIN)
+CLOCKED = {"tokens": ("emitted_s",), "chunks": ("start_s", "service_s", "device_s")}
+"""Tables of which the untimed recordings are taken over, without these columns, which a clock gave."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ def origin_flags(earlier: Earlier) -> list[str]:
 def merge(earlier: Earlier, fresh: Path) -> list[str]:
     """Complete a folder of fresh timings with the earlier quality; flags where the two transcripts differ.
 
-    Nothing timed is taken over: no chunk, and of tokens only what was said, without the moment.
+    Nothing timed is taken over: of tokens and chunks only what was said after how much audio, without the moment.
     """
     flags = _differences(earlier.observations, fresh)
     timed = read_table(fresh, "chunks")["utterance_id"].unique()
@@ -64,14 +66,24 @@ def merge(earlier: Earlier, fresh: Path) -> list[str]:
         (fresh / f"{name}.parquet").unlink(missing_ok=True)
         if (earlier.observations / f"{name}.parquet").is_file():
             shutil.copyfile(earlier.observations / f"{name}.parquet", fresh / f"{name}.parquet")
-    old = read_table(earlier.observations, "tokens")
-    kept = old.filter(pc.invert(pc.is_in(old["utterance_id"], value_set=timed)))
-    place = kept.schema.get_field_index("emitted_s")
-    untimed = kept.set_column(place, kept.schema.field(place), pa.nulls(kept.num_rows, pa.float64()))
-    whole = pa.concat_tables([untimed, read_table(fresh, "tokens")])
-    if whole.num_rows:
-        pq.write_table(whole, fresh / "tokens.parquet", compression="zstd")
+    for name in CLOCKED:
+        whole = pa.concat_tables([_untimed(earlier.observations, name, timed), read_table(fresh, name)])
+        if whole.num_rows:
+            pq.write_table(whole, fresh / f"{name}.parquet", compression="zstd")
     return flags
+
+
+def _untimed(folder: Path, name: str, timed: pa.ChunkedArray) -> pa.Table:
+    """The rows of recordings that were not timed afresh, as far as no clock gave them."""
+    old = read_table(folder, name)
+    kept = old.filter(pc.invert(pc.is_in(old["utterance_id"], value_set=timed)))
+    blank = {column: pa.nulls(kept.num_rows, pa.float64()) for column in CLOCKED[name]}
+    if "timed" in kept.column_names:
+        blank["timed"] = pa.array([False] * kept.num_rows, pa.bool_())
+    for column, values in blank.items():
+        place = kept.schema.get_field_index(column)
+        kept = kept.set_column(place, kept.schema.field(place), values)
+    return kept
 
 
 def _differences(earlier: Path, fresh: Path) -> list[str]:

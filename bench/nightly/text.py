@@ -26,7 +26,7 @@ def _lines(
     cells, state = folder.read_cells(), folder.read_run().environment
     sha = (record.git_sha or "unknown commit")[:7]
     yield (
-        f"{record.suite}: {'NOTHING GOT WORSE' if record.verdict == 'good' else f'{len(record.findings)} WORSE'} "
+        f"{record.suite}: {_headline(record)} "
         f"({len(cells)} cells on {', '.join(record.devices)}, {minutes:.1f} minutes, load {state.load_start:.1f})"
     )
     yield f"  tonight  {record.run_id} ({sha})"
@@ -38,6 +38,12 @@ def _lines(
         yield from (f"  better   {label}: {metrics}" for label, metrics in _better(judged))
     yield from (f"  note     {formatting.clean(note)}" for note in record.notes[:MOST])
     yield f"  tables   {folder.path}"
+
+
+def _headline(record: Night) -> str:
+    if any(finding.kind == "uncompared" for finding in record.findings):
+        return "NOT COMPARED"
+    return "NOTHING GOT WORSE" if record.verdict == "good" else f"{len(record.findings)} WORSE"
 
 
 def _findings(findings: Sequence[Finding]) -> Iterator[str]:

@@ -43,7 +43,7 @@ def test_the_search_finds_what_a_server_can_do(capacity: int) -> None:
 
     tried = crowd.search(attempt)
     found = crowd.bracket(tried)
-    assert len(tried) <= crowd.MOST_ATTEMPTS
+    assert len(tried) <= crowd.MOST_ATTEMPTS + 1
     assert found.failed is not None
     assert found.held <= capacity < found.failed
     assert found.failed - found.held <= max(1, crowd.FINENESS * found.held)
@@ -59,6 +59,18 @@ def test_a_guess_that_is_far_off_is_mended() -> None:
 def test_not_even_one_stream() -> None:
     tried = crowd.search(lambda n: (crowd.Attempt(n, 900.0), 1.7))
     assert crowd.bracket(tried) == crowd.Found(0, 1)
+
+
+def test_one_stall_of_the_machine_is_not_believed() -> None:
+    """The first attempt with each number fails; the second tells what the server can do."""
+    seen: set[int] = set()
+
+    def attempt(n: int) -> tuple[crowd.Attempt, float]:
+        stalled = n not in seen
+        seen.add(n)
+        return crowd.Attempt(n, 900.0 if stalled or n > 10 else 20.0), 0.5 if stalled else n / 10
+
+    assert crowd.bracket(crowd.search(attempt)) == crowd.Found(10, 11)
 
 
 def test_a_lucky_attempt_above_a_failed_one_does_not_count() -> None:

@@ -6,13 +6,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow.compute as pc
 import pytest
 import tones
 from workers import work_here
 
 from earmark.bench import lanes, learning, observing, registry, run, transcribe
+from earmark.bench.compare import compare
 from earmark.bench.preflight import Request
-from earmark.bench.tables import read_table
+from earmark.bench.tables import SCHEMAS, read_table
 from earmark.bench.training import checkpoint
 
 pytest.importorskip("meeteval", reason="NOT TESTED: meeteval isn't installed (it compiles; pip install meeteval)")
@@ -123,3 +125,29 @@ corpus = ["{corpus}"]
     assert found["all", "all", "orc_wer"].value == found["all", "all", "wer"].value
     assert found["overlap", "none", "orc_wer"].n == 6
     assert {cohort for scheme, cohort, _ in found if scheme == "turns"} <= {"1 turn", "2 turns", "3 turns"}
+
+
+def test_conversations_that_are_reused_are_scored_whole(tmp_path: Path, jobs: list[str], talkers: Path) -> None:
+    """Four of eight are streamed again; the others keep their turns and how much audio each word came after."""
+    corpus = f"conversations(measure=8,max_turns=3):{talkers}"
+    overrides = ("timing_recordings=4",)
+    first, second = (go(tmp_path, corpus, overrides=overrides, new=new).folder for new in (False, True))
+    (cell,) = second.read_cells()
+    assert f"reused:{first.run_id}" in cell.flags
+    folders = [folder.observations(cell.cell) for folder in (first, second)]
+    for name in ("utterances", "reference_turns", "chunks", "tokens"):
+        columns = ["utterance_id", *({"due_s"} & {*SCHEMAS[name].names})]
+        rows = [read_table(folder, name).select(columns).to_pylist() for folder in folders]
+        assert sorted(rows[0], key=str) == sorted(rows[1], key=str)
+    lent = read_table(folders[1], "chunks")
+    lent = lent.filter(pc.invert(lent["timed"]))
+    assert len(lent["utterance_id"].unique()) == 4
+    assert all(lent[name].null_count == len(lent) for name in ("start_s", "service_s", "device_s"))
+    rates = [
+        {(m.metric, m.scheme, m.cohort): m.value for m in folder.read_measurements() if m.metric.endswith("_wer")}
+        for folder in (first, second)
+    ]
+    assert rates[0] == rates[1]
+    assert rates[0]["orc_wer", "all", "all"] is not None
+    compared = compare(first.path, second.path, results=tmp_path / "results")
+    assert [change.change for change in compared.changes if change.metric == "orc_wer"] == [0.0]

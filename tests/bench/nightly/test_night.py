@@ -58,6 +58,7 @@ def build(preset, **rest):
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     work_here(monkeypatch, [observing], lambda job: str(job["cell"]["plugin"]))
+    monkeypatch.setattr("earmark.bench.executors.worker.peak_rss_mib", lambda: 500.0)  # that of the whole test process
     monkeypatch.setenv("EARMARK_CACHE", str(tmp_path / "cache"))
     tones.write_tones(tmp_path / "tones")
     (tmp_path / "unit.toml").write_text(SUITE, encoding="utf-8")
@@ -155,7 +156,7 @@ def test_what_goes_wrong_beside_the_models_is_told_and_costs_no_verdict(
 
 def test_a_night_that_can_not_be_compared_is_no_good_one(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def unlike(*_: Any) -> None:
-        raise InputError("the recordings are not the same", where="compare")
+        raise InputError("another corpus", where="compare")
 
     first = go(place)
     with monkeypatch.context() as patched:
@@ -163,7 +164,8 @@ def test_a_night_that_can_not_be_compared_is_no_good_one(place: Path, monkeypatc
         second = go(place)
     assert (second.exit_code, second.night.verdict) == (1, "worse")
     assert [f.kind for f in second.night.findings] == ["uncompared"]
-    assert "the recordings are not the same" in second.text
+    assert second.text.startswith("unit: NOT COMPARED (1 cells on cpu")
+    assert "another corpus" in second.text
     assert go(place).night.baseline == first.night.run_id
 
 
