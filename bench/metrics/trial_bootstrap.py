@@ -23,6 +23,9 @@ PRIORS = {"p01": 0.01, "p05": 0.05}
 TELEPHONE_PRIORS = (0.01, 0.005)
 """Whose mean cost is ``min_dcf``: NIST's plans for telephone speech."""
 
+PIECE = 256
+"""Trials whose weights are summed at once: a draw is then a few sums, and a search inside one piece."""
+
 
 def eer_bootstrap(
     scores: ArrayLike,
@@ -77,6 +80,11 @@ class WeightedTrials:
         self._target_places, self._other_places = np.flatnonzero(target), np.flatnonzero(~target)
         self._target_speaker = enroll[target]
         self._other_enroll, self._other_test = enroll[~target], test[~target]
+        self._target = target
+        # Trials in pieces of the pooled order: how many targets and non-targets come before each piece.
+        edges = np.arange(0, len(s) + PIECE, PIECE)
+        self._targets_before = np.searchsorted(self._target_places, edges)
+        self._others_before = np.searchsorted(self._other_places, edges)
         # Where the run of equal scores around each trial starts and ends.
         self._tie_start, self._tie_end = np.searchsorted(s, s), np.searchsorted(s, s, side="right")
         self._blocks = Blocks.of(s[target], s[~target])
@@ -91,12 +99,7 @@ class WeightedTrials:
         n_targets, n_others = targets.sum(), others.sum()
         if not n_targets or not n_others:
             return math.nan
-        # (P_miss - P_fa + 1) times both totals rises through their product at the crossing; whole numbers, so exact.
-        steps = np.empty(len(self._tie_end))
-        steps[self._target_places] = targets * n_others
-        steps[self._other_places] = others * n_targets
-        reached = np.cumsum(steps)
-        crossing = int(np.searchsorted(reached, n_targets * n_others))
+        crossing = self._crossing(targets * n_others, others * n_targets, n_targets * n_others)
         return interpolate(
             *self._rates_before(self._tie_start[crossing], targets, others),
             *self._rates_before(self._tie_end[crossing], targets, others),
@@ -135,11 +138,32 @@ class WeightedTrials:
         k = multiplicities
         return k[self._target_speaker], k[self._other_enroll] * k[self._other_test]
 
+    def _crossing(self, targets: Floats, others: Floats, level: float) -> int:
+        """The first pooled trial with which rejecting overtakes accepting: where the sum of both reaches ``level``.
+
+        With each side weighed by the other's total the sum is (P_miss - P_fa + 1) times their product, in whole
+        numbers, so exact. It is cumulated over pieces, then inside the one where it crosses.
+        """
+        sums = _sums(targets, self._targets_before) + _sums(others, self._others_before)
+        reached = np.append(0.0, np.cumsum(sums))
+        piece = int(np.searchsorted(reached, level)) - 1
+        where = self._target[piece * PIECE : (piece + 1) * PIECE]
+        steps = np.empty(len(where))
+        for at, side, before in ((where, targets, self._targets_before), (~where, others, self._others_before)):
+            steps[at] = side[before[piece] : before[piece + 1]]
+        return piece * PIECE + int(np.searchsorted(reached[piece] + np.cumsum(steps), level))
+
     def _rates_before(self, place: int, targets: Floats, others: Floats) -> tuple[float, float]:
         """(P_miss, P_fa) when the first ``place`` trials are rejected."""
         n_missed = np.searchsorted(self._target_places, place)
         missed, rejected = targets[:n_missed].sum(), others[: place - n_missed].sum()
         return float(missed / targets.sum()), float(1 - rejected / others.sum())
+
+
+def _sums(weights: Floats, before: Integers) -> Floats:
+    """Sums (P,) of weights by piece, ``before`` (P + 1,) the places where pieces begin and the last ends."""
+    sums: Floats = np.add.reduceat(np.append(weights, 0.0), before[:-1])
+    return np.where(np.diff(before) > 0, sums, 0.0)  # of an empty piece, reduceat gives what comes after it
 
 
 def replicated(trials: WeightedTrials, draws: Iterable[NDArray[np.float64]]) -> Mapping[str, Floats]:

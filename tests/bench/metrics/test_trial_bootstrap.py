@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from earmark.bench.api import InputError
 from earmark.bench.metrics import verification
-from earmark.bench.metrics.trial_bootstrap import WeightedTrials, eer_bootstrap, replicated, speaker_codes
+from earmark.bench.metrics.trial_bootstrap import PIECE, WeightedTrials, eer_bootstrap, replicated, speaker_codes
 from earmark.bench.metrics.verification import equal_error_rate
 
 
@@ -50,6 +50,21 @@ def test_weights_are_copies_of_trials() -> None:
         else:
             assert np.isnan(weighted.equal_error_rate(k.astype(float)))
             assert weighted.measures(k.astype(float)) == {}
+
+
+@pytest.mark.parametrize("n_trials", [PIECE - 1, PIECE, PIECE + 1, 5 * PIECE + 7])
+@pytest.mark.parametrize("shift", [-3.0, 0.0, 0.7, 40.0])
+def test_a_list_of_many_pieces_is_cut_nowhere(n_trials: int, shift: float) -> None:
+    """Apart by ``shift``: pieces of one kind alone, and a crossing in the first piece, in the last and between."""
+    _, is_target, enroll, test = trial_list(9, n_trials)
+    _, a, b = speaker_codes(enroll, test)
+    rng = np.random.default_rng(n_trials)
+    scores = np.round(rng.normal(size=n_trials) + shift * is_target, 2)
+    weighted = WeightedTrials(scores, is_target, a, b)
+    for k in rng.integers(0, 3, size=(8, 9)):
+        copies = np.where(is_target, k[a], k[a] * k[b])
+        sides = [np.repeat(scores[w], copies[w]) for w in (is_target, ~is_target)]
+        assert weighted.equal_error_rate(k.astype(float)) == equal_error_rate(*sides)
 
 
 def test_equal_weights_give_the_plain_rate_exactly() -> None:
