@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from earmark.bench.report import ACROSS, ALL, CellView, Group
@@ -12,8 +12,31 @@ LEVELED = "leveled_down"
 
 
 @dataclass(frozen=True, slots=True)
+class Names:
+    """The metrics of a ledger, by what they say; ``spread`` is what is left between cohorts."""
+
+    change: str
+    gap: str
+    mean: str
+    worst: str
+    spread: str
+    spread_title: str
+
+
+NAMES: Mapping[str, Names] = {
+    "verification": Names(
+        "eer_change", "eer_gap_abs_change", "eer_cohort_mean", "eer_cohort_max", "eer_cohort_std", "cohort deviation"
+    )
+}
+"""By task, where they are not those of words."""
+OF_WORDS = Names(
+    "wer_change", "gap_abs_change", "wer_cohort_mean", "wer_cohort_max", "wer_cohort_var_debiased", "cohort variance"
+)
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
-    """One repaired model under the scheme that it was repaired for; rows that were not measured are None."""
+    """One repaired model under a scheme; rows that were not measured are None."""
 
     view: CellView
     scheme: str
@@ -25,7 +48,7 @@ class Entry:
     gap: Measurement | None
     mean: Measurement | None
     worst: Measurement | None
-    variance: Measurement | None
+    spread: Measurement | None
 
     @property
     def leveled_down(self) -> bool:
@@ -33,29 +56,38 @@ class Entry:
         return self.gap is not None and LEVELED in self.gap.flags
 
 
+def names(group: Group) -> Names:
+    """The metrics that a group's ledger is read from."""
+    return NAMES.get(group.task, OF_WORDS)
+
+
 def entries(group: Group) -> Iterator[Entry]:
-    """The repaired models of a group, in its order."""
+    """The repaired models of a group, in its order: under the scheme they were repaired for, or each of the cell's."""
     for view in group.cells:
-        if view.cell.mitigation is not None and view.cell.scheme is not None:
-            found = _entry(view, view.cell.scheme)
-            if found is not None:
-                yield found
+        if view.cell.mitigation is not None:
+            rows = {(row.scheme, row.cohort, row.metric): row for row in view.measurements}
+            schemes = [scheme for scheme, _, metric in rows if metric == names(group).gap]
+            for scheme in schemes if view.cell.scheme is None else [view.cell.scheme]:
+                found = _entry(view, rows, scheme, names(group))
+                if found is not None:
+                    yield found
 
 
-def _entry(view: CellView, scheme: str) -> Entry | None:
-    rows = {(row.scheme, row.cohort, row.metric): row for row in view.measurements}
-    gap = rows.get((scheme, ACROSS, "gap_abs_change"))
+def _entry(
+    view: CellView, rows: Mapping[tuple[str, str, str], Measurement], scheme: str, metrics: Names
+) -> Entry | None:
+    gap = rows.get((scheme, ACROSS, metrics.gap))
     told = dict(flag.split(":", 1) for flag in (gap.flags if gap else ()) if ":" in flag)
     if not {"bottom", "top"} <= told.keys():
         return None
     bottom, top = told["bottom"], told["top"]
     return Entry(
         view, scheme, bottom, top,
-        overall=rows.get((ALL, ALL, "wer_change")),
-        of_bottom=rows.get((scheme, bottom, "wer_change")),
-        of_top=rows.get((scheme, top, "wer_change")),
+        overall=rows.get((ALL, ALL, metrics.change)),
+        of_bottom=rows.get((scheme, bottom, metrics.change)),
+        of_top=rows.get((scheme, top, metrics.change)),
         gap=gap,
-        mean=rows.get((scheme, ACROSS, "wer_cohort_mean")),
-        worst=rows.get((scheme, ACROSS, "wer_cohort_max")),
-        variance=rows.get((scheme, ACROSS, "wer_cohort_var_debiased")),
+        mean=rows.get((scheme, ACROSS, metrics.mean)),
+        worst=rows.get((scheme, ACROSS, metrics.worst)),
+        spread=rows.get((scheme, ACROSS, metrics.spread)),
     )  # fmt: skip

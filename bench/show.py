@@ -23,7 +23,7 @@ from earmark.bench.store import RunFolder
 if TYPE_CHECKING:
     from earmark.bench.report import CellView, Group, RunView, SchemeView
 
-LEDGER = "repairs: change of WER in points (after minus before, paired), and cohorts afterwards"
+LEDGER = "repairs: change of {rate} in points (after minus before, paired), and cohorts afterwards"
 MOST_FLIPS = 4
 BAR = 20
 """Characters of a gap's bar."""
@@ -137,12 +137,14 @@ def ledger_table(group: Group) -> Table | None:
     if not found:
         return None
     axes = [axis for axis in ("seed", "cohort_input", "condition") if axis in group.varying]
-    table = _table("model", *map(report.axis_title, axes), "scheme", "worst / best", title=LEDGER)
-    for heading in ("worst", "best", "everybody", "gap", "cohort mean", "cohort max", "cohort variance"):
+    table = _table("model", *map(report.axis_title, axes), "scheme", "worst / best")
+    table.title = LEDGER.format(rate=report.HEADLINE[group.task].upper())
+    spread = ledgers.names(group).spread_title
+    for heading in ("worst", "best", "everybody", "gap", "cohort mean", "cohort max", spread):
         table.add_column(Text(heading), justify="right", overflow="fold")
     table.add_column(Text("remark"), overflow="fold")
     for entry in sorted(found, key=lambda e: (e.view.label, e.view.cell.cohort_input, e.view.cell.seed)):
-        rows = (entry.of_bottom, entry.of_top, entry.overall, entry.gap, entry.mean, entry.worst, entry.variance)
+        rows = (entry.of_bottom, entry.of_top, entry.overall, entry.gap, entry.mean, entry.worst, entry.spread)
         table.add_row(
             _text(entry.view.label), *(_text(report.axis_text(entry.view.cell, axis)) for axis in axes),
             _text(entry.scheme), _text(f"{entry.bottom} / {entry.top}"), *(_figure(row) for row in rows),

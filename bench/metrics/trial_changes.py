@@ -56,6 +56,13 @@ class TrialChanges:
     gap: TrialChange | None = None
     spread: TrialChange | None = None
 
+    @property
+    def leveled_down(self) -> bool:
+        """Whether the gap shrank mostly because the top cohort got worse, as in ``metrics.ledger``."""
+        if self.pair is None or self.gap is None or self.gap.value >= 0:
+            return False
+        return self.cohorts[self.pair[1]].value > -self.gap.value / 2
+
 
 def trial_changes(
     before: ArrayLike,

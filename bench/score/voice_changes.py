@@ -8,6 +8,7 @@ from typing import Any
 
 from earmark.bench.metrics.trial_changes import TrialChange, TrialChanges, trial_changes
 from earmark.bench.rows import Measurement
+from earmark.bench.score.changes import LEVELED
 from earmark.bench.score.measure import Sheet
 from earmark.bench.score.schemes import Scheme
 from earmark.bench.score.trials import Trials
@@ -44,6 +45,7 @@ def _by_cohort(sheet: Sheet, scheme: Scheme, found: TrialChanges, n_speakers: in
         inside = sum(cohort == name for cohort in scheme.cohort_of.values())
         yield _row(sheet, "eer_change", change, inside, scheme=scheme.name, cohort=name)
     flags = [f"{role}:{name}" for role, name in zip(("bottom", "top"), found.pair or (), strict=False)]
+    flags += [LEVELED] if found.leveled_down else []
     for metric, across in (("eer_gap_abs_change", found.gap), ("eer_cohort_std_change", found.spread)):
         if across is not None:
             yield _row(sheet, metric, across, n_speakers, scheme=scheme.name, cohort="*", flags=flags)

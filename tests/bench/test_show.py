@@ -114,3 +114,38 @@ def test_a_cell_that_is_not_there_is_an_error(folder: RunFolder) -> None:
 def test_a_cell_without_transcripts_is_an_error(folder: RunFolder, cell: str) -> None:
     with pytest.raises(InputError, match="no recognition or conversation cell"):
         show.errors(folder.path.parents[2], "latest", cell=cell)
+
+
+@pytest.mark.parametrize(
+    ("task", "scheme", "stems", "title"),
+    [
+        ("recognition", "accent", ("wer_change", "gap_abs_change", "wer_cohort_max"), "change of WER in points"),
+        ("verification", None, ("eer_change", "eer_gap_abs_change", "eer_cohort_max"), "change of EER in points"),
+    ],
+)
+def test_a_repair_has_a_ledger(
+    task: str, scheme: str | None, stems: tuple[str, str, str], title: str,
+    tmp_path: Path, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """For words under the scheme that was repaired for; for voices, which have none, under each measured."""
+    change, gap, worst = stems
+    folder = runs.build_results(tmp_path)
+    cell = runs.cell_row("fixed", plugin="fixed", task=task, mitigation="game", scheme=scheme)
+    folder.write_cells([runs.cell_row("was", plugin="was", task=task), cell])
+    flags = ["bottom:north", "top:south", "leveled_down"]
+    folder.write_measurements([
+        runs.measurement("fixed", change, -0.0125, **runs.ci(-0.02, -0.01)),
+        runs.measurement("fixed", change, -0.04, scheme="accent", cohort="north", **runs.ci(-0.06, -0.02)),
+        runs.measurement("fixed", change, 0.01, scheme="accent", cohort="south", **runs.ci(-0.01, 0.03)),
+        runs.measurement("fixed", gap, -0.05, scheme="accent", cohort="*", flags=flags, **runs.ci(-0.07, -0.03)),
+        runs.measurement("fixed", worst, 0.2, scheme="accent", cohort="*"),
+        runs.measurement("was", gap, 0.0, scheme="accent", cohort="*", flags=flags),
+    ])  # fmt: skip
+    text = shown(folder, capsys)
+    assert f"repairs: {title}" in text
+    table = text.split(title)[1]
+    row = line_of(table, "north / south")
+    numbers = ("fixed", "-4.00 [-6.00, -2.00]", "1.00 [-1.00, 3.00]", "-1.25 [-2.00, -1.00]", "-5.00 [-7.00, -3.00]")
+    for part in (*numbers, "20.0", "leveled down"):
+        assert part in row
+    assert "was" not in table.split("worst / best")[1].split("leveled down")[0]

@@ -82,3 +82,16 @@ def test_without_cohorts_there_is_no_gap_and_one_that_has_no_trials_is_left_out(
 def test_sides_of_different_shape_are_refused() -> None:
     with pytest.raises(InputError, match="before and"):
         trial_changes(scores(0), [scores(0), scores(1)], TARGET, ENROLL, TEST, seed=0)
+
+
+@pytest.mark.parametrize(("lift_a", "lift_b", "leveled"), [(-1.5, 0.1, True), (0.1, 1.5, False), (-1.5, -2.5, False)])
+def test_a_gap_that_closes_from_above_was_leveled_down(lift_a: float, lift_b: float, leveled: bool) -> None:
+    """Before, b is worst; by its own rise, by the fall of a, or not at all does the gap close."""
+    b = np.array([one[0] == "b" for one in ENROLL])
+    before = scores(0, -1.0)
+    after = before + TARGET * np.where(b, lift_b, lift_a)
+    found = trial_changes(before, after, TARGET, ENROLL, TEST, COHORTS, n_replicates=2, seed=0)
+    assert found.pair == ("b", "a")
+    assert found.gap is not None
+    assert (found.gap.value < 0) is (lift_b != -2.5)
+    assert found.leveled_down is leveled
