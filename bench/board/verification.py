@@ -15,7 +15,7 @@ from earmark.bench.board.charts import INK, PALETTE
 from earmark.bench.formatting import clean
 from earmark.bench.metrics.cohort_trials import CohortTrials
 from earmark.bench.metrics.det import det_curve, deviate
-from earmark.bench.metrics.differentials import false_match_matrix
+from earmark.bench.metrics.false_matches import false_match_matrix
 from earmark.bench.metrics.verification import equal_error_rate, error_rates_at
 
 if TYPE_CHECKING:

@@ -22,29 +22,16 @@ from itertools import combinations
 from types import MappingProxyType
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from earmark.bench.metrics.cohort_trials import CohortTrials
-from earmark.bench.metrics.gaps import MIN_ERRORS, MIN_SPEAKERS, Measure, Status, measured
-from earmark.bench.metrics.resampling import Floats, Interval, percentile_interval, undefined_interval
+from earmark.bench.metrics.gaps import MIN_SPEAKERS, Measure, Status, measured
+from earmark.bench.metrics.resampling import Floats, percentile_interval, undefined_interval
+from earmark.bench.metrics.speaker_pairs import Rate, SpeakerPairs
 
 DIFFERENTIALS = ("fdr", "garbe", "fnmr_ratio", "fmr_ratio")
 ALPHA = 0.5
 """Weight of false matches against false non-matches: neither counts more. Our choice; the papers leave it open."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """Errors over trials of one kind; ``value`` is None without trials. ``ok`` from ten speakers and thirty errors."""
-
-    errors: int
-    trials: int
-    interval: Interval
-    status: Status
-
-    @property
-    def value(self) -> float | None:
-        return self.errors / self.trials if self.trials else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +91,7 @@ def differentials(
     Where fewer than two have as many, all with both kinds of trials are compared.
     """
     rng = np.random.default_rng(seed)
-    pairs = _Pairs.of(trials, threshold)
+    pairs = SpeakerPairs.of(trials, threshold)
     draws = trials.draws(n_replicates, rng)
     inside = [pairs.inside(trials.cohort_index, c) for c in range(len(trials.names))]
     drawn = np.stack([pairs.rates(draws, where) for where in inside], axis=1)  # (R, K, 2)
@@ -126,20 +113,6 @@ def differentials(
     return Differentials(threshold, cohorts, names, MappingProxyType(measures), "ok" if sound else "insufficient")
 
 
-def false_match_matrix(trials: CohortTrials, threshold: float) -> tuple[Floats, Floats]:
-    """False matches and non-target trials (K, K) by the cohorts of the two speakers, symmetric, at one threshold.
-
-    Off the diagonal are impostors from another cohort, who are easier to tell and are left out of every cohort's FMR.
-    """
-    k = len(trials.names)
-    others = ~trials.is_target
-    sides = (trials.cohort_index[side[others]] for side in (trials.enroll, trials.test))
-    place = np.ravel_multi_index(tuple(np.sort(np.stack(list(sides)), axis=0)), (k, k))
-    wrong = (trials.scores[others] >= threshold).astype(np.float64)
-    errors, counts = np.bincount(place, wrong, k * k).reshape(k, k), np.bincount(place, minlength=k * k).reshape(k, k)
-    return np.maximum(errors, errors.T), np.maximum(counts, counts.T).astype(np.float64)
-
-
 def _measure(name: str, value: Floats, replicates: Floats, null: Floats, level: float) -> Measure:
     if name != "fdr":
         return measured(float(value[0]), replicates, null, level)
@@ -148,17 +121,13 @@ def _measure(name: str, value: Floats, replicates: Floats, null: Floats, level: 
     return Measure(float(value[0]), percentile_interval(replicates, level), *back)
 
 
-def _cohort(trials: CohortTrials, pairs: _Pairs, c: int, drawn: Floats, level: float) -> CohortRates:
+def _cohort(trials: CohortTrials, pairs: SpeakerPairs, c: int, drawn: Floats, level: float) -> CohortRates:
     inside = pairs.inside(trials.cohort_index, c)
     n_speakers = trials.n_speakers(trials.inside(c))
     rates = []
     for j, kind in enumerate((inside & pairs.same, inside & ~pairs.same)):
         errors, n = int(pairs.errors[kind].sum()), int(pairs.trials[kind].sum())
-        # Resampling a cohort without errors gives no errors: that is no certainty.
-        known = errors and n_speakers > 1
-        interval = percentile_interval(drawn[:, j], level) if known else undefined_interval(level)
-        status: Status = "ok" if n_speakers >= MIN_SPEAKERS and errors >= MIN_ERRORS else "insufficient"
-        rates.append(Rate(errors, n, interval, status))
+        rates.append(Rate.of(errors, n, n_speakers, drawn[:, j], level))
     return CohortRates(trials.names[c], n_speakers, *rates)
 
 
@@ -166,40 +135,6 @@ def _compared(cohorts: Sequence[CohortRates]) -> list[int]:
     known = [c for c, cohort in enumerate(cohorts) if cohort.fnmr.trials and cohort.fmr.trials]
     large = [c for c in known if cohorts[c].n_speakers >= MIN_SPEAKERS]
     return large if len(large) >= 2 else known
-
-
-@dataclass(frozen=True, slots=True)
-class _Pairs:
-    """Errors and trials by pair of speakers: (P,) each. ``same`` marks a speaker against themselves."""
-
-    enroll: NDArray[np.int64]
-    test: NDArray[np.int64]
-    same: NDArray[np.bool_]
-    errors: Floats
-    trials: Floats
-
-    @staticmethod
-    def of(trials: CohortTrials, threshold: float) -> _Pairs:
-        wrong = np.where(trials.is_target, trials.scores < threshold, trials.scores >= threshold)
-        n_speakers = len(trials.cohort_index)
-        codes, place = np.unique(trials.enroll * n_speakers + trials.test, return_inverse=True)
-        enroll, test = np.divmod(codes, n_speakers)
-        errors, counts = (np.bincount(place, weights).astype(np.float64) for weights in (wrong, np.ones(len(wrong))))
-        return _Pairs(enroll, test, enroll == test, errors, counts)
-
-    def inside(self, cohort_index: NDArray[np.int64], cohort: int) -> NDArray[np.bool_]:
-        member = cohort_index == cohort
-        both: NDArray[np.bool_] = member[self.enroll] & member[self.test]
-        return both
-
-    def rates(self, multiplicities: Floats, where: NDArray[np.bool_]) -> Floats:
-        """(FNMR, FMR) (R, 2) of some pairs under multiplicities (R, S) of speakers; NaN without trials."""
-        k, same, other = multiplicities, where & self.same, where & ~self.same
-        once, joint = k[:, self.enroll[same]], k[:, self.enroll[other]] * k[:, self.test[other]]
-        with np.errstate(invalid="ignore", divide="ignore"):
-            fnmr = (once @ self.errors[same]) / (once @ self.trials[same])
-            fmr = (joint @ self.errors[other]) / (joint @ self.trials[other])
-        return np.column_stack([fnmr, fmr])
 
 
 def _measures(rates: Floats) -> dict[str, Floats]:

@@ -98,6 +98,12 @@ _COHORTS: tuple[tuple[str, str, Better, str], ...] = (
     ("eer_cohort_mean", "1", "lower", "mean of the cohorts' EER, every cohort counting the same"),
     ("eer_cohort_max", "1", "lower", "EER of the worst cohort"),
     ("eer_cohort_std", "1", "lower", "standard deviation of the cohorts' EER, over K cohorts (biased upward by noise)"),
+    (
+        "fmr_between_at_eer",
+        "1",
+        "lower",
+        "share of non-targets between two cohorts accepted at the one threshold of EER",
+    ),
     ("eer_change", "1", "lower", "EER of the repaired model minus EER of the same model before, on the same trials"),
     ("eer_gap_abs_change", "1", "lower", "EER gap after a repair minus before, of the pair that was apart most before"),
     ("eer_cohort_std_change", "1", "lower", "eer_cohort_std after a repair minus eer_cohort_std before"),

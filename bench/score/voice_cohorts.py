@@ -10,9 +10,11 @@ import numpy as np
 
 from earmark.bench.metrics.cohort_trials import CohortTrials
 from earmark.bench.metrics.cohorts import EER_GAPS, CohortEer, eer_cohorts
-from earmark.bench.metrics.differentials import DIFFERENTIALS, CohortRates, Differentials, Rate, differentials
+from earmark.bench.metrics.differentials import DIFFERENTIALS, CohortRates, Differentials, differentials
+from earmark.bench.metrics.false_matches import false_matches_between
 from earmark.bench.metrics.gaps import MIN_ERRORS, status_of
 from earmark.bench.metrics.resampling import Floats, Interval, percentile_interval, undefined_interval
+from earmark.bench.metrics.speaker_pairs import Rate
 from earmark.bench.metrics.trial_bootstrap import replicated
 from earmark.bench.metrics.verification import eer_threshold, fmr_threshold
 from earmark.bench.rows import Measurement
@@ -152,6 +154,21 @@ def _differential_rows(sheet: Sheet, everything: Trials, known: Trials, scheme: 
         for cohort in found.cohorts:
             yield from _rate_rows(sheet, point, cohort, at)
         yield from _across_rows(sheet, point, found, at)
+        if point == "eer":
+            yield from _between_rows(sheet, trials, threshold, at)
+
+
+def _between_rows(sheet: Sheet, trials: CohortTrials, threshold: float, at: dict[str, Any]) -> Iterator[Measurement]:
+    """The matrix of false matches, a row for two cohorts: what stands on its diagonal is ``fmr_at_eer``."""
+    seed = sheet.seed("between", at["scheme"])
+    for found in false_matches_between(trials, threshold, n_replicates=N_REPLICATES, seed=seed):
+        small = (
+            None if found.fmr.status == "ok" else "a cohort has fewer than 10 speakers, or there are under 30 errors"
+        )
+        yield sheet.row(
+            "fmr_between_at_eer", found.fmr.value, interval=found.fmr.interval, cohort=f"{found.one} | {found.two}",
+            n_speakers=found.n_speakers, status=found.fmr.status, reason=small, **_counts(found.fmr), **at,
+        )  # fmt: skip
 
 
 def _at(everything: Trials, point: str, threshold: float) -> dict[str, Any]:

@@ -14,9 +14,9 @@ from earmark.bench.metrics.differentials import (
     DIFFERENTIALS,
     differentials,
     fairness_discrepancy_rate,
-    false_match_matrix,
     garbe,
 )
+from earmark.bench.metrics.false_matches import false_match_matrix, false_matches_between
 from earmark.bench.metrics.verification import eer_threshold, equal_error_rate, error_rates_at
 
 rates = st.lists(st.floats(0, 1), min_size=2, max_size=6)
@@ -131,9 +131,9 @@ def test_a_replicate_is_copies_of_trials() -> None:
     weight = np.where(trials.is_target, k[trials.enroll], k[trials.enroll] * k[trials.test])
     inside = trials.inside(1)
     wrong = np.where(trials.is_target, trials.scores < 1.0, trials.scores >= 1.0)
-    from earmark.bench.metrics.differentials import _Pairs
+    from earmark.bench.metrics.speaker_pairs import SpeakerPairs
 
-    pairs = _Pairs.of(trials, 1.0)
+    pairs = SpeakerPairs.of(trials, 1.0)
     found = pairs.rates(k[None, :], pairs.inside(trials.cohort_index, 1))[0]
     for side, rate in zip((trials.is_target, ~trials.is_target), found, strict=True):
         at = inside & side
@@ -147,6 +147,27 @@ def test_cross_cohort_matches_stand_off_the_diagonal() -> None:
     expected = [int((trials.sides(trials.inside(c))[1] >= 1.5).sum()) for c in (0, 1)]
     assert np.diag(errors).tolist() == expected
     assert errors[0, 1] == (trials.sides()[1] >= 1.5).sum() - sum(expected)
+
+
+def test_false_matches_between_cohorts_are_drawn_with_both_speakers() -> None:
+    trials = many(1.0)
+    errors, counts = false_match_matrix(trials, 1.5)
+    (found,) = false_matches_between(trials, 1.5, n_replicates=200, seed=0)
+    assert (found.one, found.two, found.n_speakers, found.fmr.status) == ("a", "b", 30, "ok")
+    assert (found.fmr.errors, found.fmr.trials) == (errors[0, 1], counts[0, 1])
+    assert found.fmr.value is not None
+    assert found.fmr.interval.low < found.fmr.value < found.fmr.interval.high  # type: ignore[operator]
+    crossing = trials.cohort_index[trials.enroll] != trials.cohort_index[trials.test]
+    wrong = trials.scores >= 1.5
+    drawn = []
+    for k in trials.draws(200, np.random.default_rng(0)):
+        joint = (k[trials.enroll] * k[trials.test])[crossing]
+        drawn.append((joint * wrong[crossing]).sum() / joint.sum())
+    assert (found.fmr.interval.low, found.fmr.interval.high) == pytest.approx(np.quantile(drawn, [0.025, 0.975]))
+
+
+def test_cohorts_that_never_meet_have_no_matches_between() -> None:
+    assert [*false_matches_between(two_cohorts(), 5.0, seed=0)] == []
 
 
 def test_seed_decides() -> None:

@@ -110,6 +110,18 @@ def test_a_threshold_on_few_false_matches_supports_nothing(scored: tuple[Rows, A
     assert rows["all", "all", "fnmr_at_eer"].status == "ok"
 
 
+def test_false_matches_across_cohorts_have_rows_of_their_own(scored: tuple[Rows, Any]) -> None:
+    rows, trials = scored
+    threshold = verification.eer_threshold(*sides(trials))
+    across = [score for score, _, one, two in trials if one[0] != two[0]]
+    row = rows["group", "a | b", "fmr_between_at_eer"]
+    assert (row.n, row.n_unit, row.n_speakers, row.status) == (len(across), "trials", N_EACH, "ok")
+    assert row.numerator == sum(score >= threshold for score in across)
+    assert row.value == pytest.approx((row.numerator or 0) / len(across))
+    assert row.ci_low < row.value < row.ci_high  # type: ignore[operator]
+    assert not any(metric.startswith("fmr_between") for scheme, _, metric in rows if scheme == "all")
+
+
 def test_differentials_have_their_nulls(scored: tuple[Rows, Any]) -> None:
     rows, trials = scored
     threshold = verification.eer_threshold(*sides(trials))
