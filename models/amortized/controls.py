@@ -5,7 +5,7 @@ them are to be off for good.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,8 @@ class RandomGates(nn.Module):
     """On by chance, whatever is heard. In a stream each frame's draws depend on its number alone, so that any chunking
     gives the same; training draws anew.
 
+    ``rates`` are those of ``query``, ``key`` and ``ffn`` gates, by block.
+
     State: frames so far.
     """
 
@@ -26,13 +28,12 @@ class RandomGates(nn.Module):
     reads: Reads = "frames"
     per_head = True
 
-    def __init__(self, scope: Scope, *, query: float, key: float, ffn: float) -> None:
+    def __init__(self, scope: Scope, rates: Mapping[str, Sequence[float]]) -> None:
         super().__init__()
         self.scope, self.n_blocks = scope, scope.n_blocks
-        rates = (
-            [query] * (scope.n_blocks * scope.heads) + [key] * (scope.n_blocks * scope.heads) + [ffn] * scope.n_blocks
-        )
-        self.register_buffer("rates", torch.tensor(rates), persistent=False)
+        gates = {"query": scope.heads, "key": scope.heads, "ffn": 1}
+        each = [rate for kind, n in gates.items() for rate in rates[kind] for _ in range(n)]
+        self.register_buffer("rates", torch.tensor(each), persistent=False)
         self.register_buffer("salt", torch.randint(2**62, ()))
 
     def forward(self, x: Tensor, phase: Phase | None = None) -> Gates:  # noqa: ARG002 - does not learn

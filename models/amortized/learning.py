@@ -18,8 +18,6 @@ from earmark.models._blocks.recognizer import Batch
 from earmark.models._blocks.transformer_encoder import TransformerEncoder
 from earmark.models.amortized.arbitrators import Phase
 
-PRESSURE = 5.0
-"""Weight of the cost above the target."""
 FALLING = 0.5
 """Share of the gated phase in which the target falls."""
 FIRST_BETA = 0.2
@@ -31,12 +29,13 @@ LAST_TEMPERATURE = 1e-5
 class Schedule:
     """Two phases by share of steps: ``dense`` with everything on, the rest with gates.
 
-    ``target`` is the share of the dense cost below which the pressure ends, ``beta`` the dial: what one whole dense
-    cost is worth in units of the transducer loss.
+    ``target`` is the share of the dense cost above which ``pressure`` weighs on it, ``beta`` the dial: what one whole
+    dense cost is worth in units of the transducer loss.
     """
 
     dense: float
     target: float
+    pressure: float
     beta: float
     estimator: Estimator
 
@@ -83,7 +82,7 @@ class AmortizedTransducer(AttendingTransducer):
         if not any(found.query.requires_grad or found.ffn.requires_grad or found.key.requires_grad for found in gates):
             return losses
         cost = cost_share(self.encoder, gates, lengths)
-        compute = PRESSURE * (cost - phase.target).relu() + phase.beta * cost
+        compute = self.schedule.pressure * (cost - phase.target).relu() + phase.beta * cost
         return Losses({**losses.terms, "compute": compute}, losses.items)
 
     def parts(self) -> Mapping[str, Sequence[str]]:

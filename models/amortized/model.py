@@ -6,6 +6,7 @@ The presets ``tiny`` and ``small`` are our own and have the parameters of ``rnnt
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -39,6 +40,7 @@ CHOICES: Mapping[str, Sequence[str]] = {
     "which": ("both", "query", "key", "none"),
     "estimator": ESTIMATORS,
 }
+ONE_RATE = re.compile(rf"(?P<kind>{'|'.join(GATES)}):(?P<block>\d+)=(?P<rate>0|1|0?\.\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +65,16 @@ class Options(TransducerOptions):
     """Share of a training with everything on."""
     target: float = 0.35
     """Share of the dense cost below which the pressure on it ends."""
+    pressure: float = 5.0
+    """Weight of the cost above the target, in shares of the dense cost."""
     beta: float = 0.0
     """The dial: weight of the cost itself, in shares of the dense cost."""
     query_rate: float = 0.4
     key_rate: float = 0.4
     ffn_rate: float = 0.4
     """Of ``random`` gates."""
+    rates: str = ""
+    """Of ``random`` gates of single blocks, where they differ: ``query:1=0.25, ffn:3=0``."""
     off: str = "ffn"
     """Of ``static`` gates: ``ffn``, ``query``, ``key`` or ``block``, each for one block (``ffn:2``) or for all."""
     context_s: float = 60.0
@@ -85,6 +91,7 @@ class Options(TransducerOptions):
         in_range("threshold", self.threshold, 0.001, 0.999, plugin=NAME)
         in_range("dense_share", self.dense_share, 0.0, 0.99, plugin=NAME)
         in_range("beta", self.beta, 0.0, 1000.0, plugin=NAME)
+        in_range("pressure", self.pressure, 0.0, 1000.0, plugin=NAME)
         in_range("context_s", self.context_s, 1.0, 600.0, plugin=NAME)
         return self
 
@@ -102,12 +109,24 @@ def read_off(text: str, n_blocks: int) -> set[tuple[str, int]]:
     return found
 
 
+def read_rates(text: str, n_blocks: int, everywhere: Mapping[str, float]) -> dict[str, list[float]]:
+    """Rates by kind and block: ``everywhere`` for whole kinds, and single blocks by ``query:1=0.25, ffn:3=0``."""
+    rates = {kind: [everywhere[kind]] * n_blocks for kind in GATES}
+    for part in filter(None, (piece.strip() for piece in text.split(","))):
+        found = ONE_RATE.fullmatch(part)
+        if found is None or int(found["block"]) >= n_blocks:
+            fix = f"give a kind ({', '.join(GATES)}), a block from 0 to {n_blocks - 1} and a rate, as in 'query:1=0.25'"
+            raise InputError(f"option 'rates' holds {part!r}", where=NAME, fix=fix)
+        rates[found["kind"]][int(found["block"])] = float(found["rate"])
+    return rates
+
+
 def deciders(options: Options, sizes: TransformerSizes, arbitrator: ArbitratorSizes, width: int) -> list[nn.Module]:
     """Who decides for the blocks, from the lowest up; nobody in a dense model. ``width`` is that of a frame."""
     heads, n = sizes.heads, sizes.blocks
     if options.gates == "random":
         rates = {"query": options.query_rate, "key": options.key_rate, "ffn": options.ffn_rate}
-        return [RandomGates(Scope(n, heads), **rates)]
+        return [RandomGates(Scope(n, heads), read_rates(options.rates, n, rates))]
     if options.gates == "static":
         return [StaticGates(Scope(n, heads), read_off(options.off, n))]
     kinds: dict[str, bool] = {kind: options.which in (kind, "both") for kind in ("query", "key")} | {"ffn": options.ffn}
@@ -134,7 +153,9 @@ def build(
     sizes = TRANSFORMERS[preset]
     context = round(chosen.context_s / FrontEndConfig(stack=sizes.stack).frame_s)
     estimator = cast("Estimator", chosen.estimator)
-    schedule = Schedule(dense=chosen.dense_share, target=chosen.target, beta=chosen.beta, estimator=estimator)
+    schedule = Schedule(
+        dense=chosen.dense_share, target=chosen.target, pressure=chosen.pressure, beta=chosen.beta, estimator=estimator
+    )  # fmt: skip
 
     def encoder(width: int, around: Sizes) -> TransformerEncoder:
         who = deciders(chosen, sizes, ARBITRATORS[preset], width)

@@ -17,7 +17,7 @@ from earmark.models.amortized.arbitrators import ArbitratorSizes
 from earmark.models.amortized.learning import AmortizedTransducer, Schedule, cost_share
 from earmark.models.amortized.model import Options, build, deciders
 
-SCHEDULE = Schedule(dense=0.6, target=0.35, beta=2.0, estimator="gumbel")
+SCHEDULE = Schedule(dense=0.6, target=0.35, pressure=5.0, beta=2.0, estimator="gumbel")
 SIZES = TransformerSizes(stack=6, width=16, blocks=2, heads=2, ffn=16)
 
 

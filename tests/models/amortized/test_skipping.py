@@ -209,3 +209,11 @@ def test_random_gates_keep_their_rates_and_know_no_chunks() -> None:
     for gate, rate in {"query": 0.2, "key": 0.9, "ffn": 0.5}.items():
         found = [value for name, value in rates.items() if name.startswith(f"gate_rate_{gate}_")]
         assert sum(found) / len(found) == pytest.approx(rate, abs=0.04)
+
+
+def test_random_gates_of_single_blocks_have_their_own_rates() -> None:
+    model = encoder("random", query_rate=0.5, rates="query:1=1, ffn:0=0")
+    rates = model.probes(stream(model, noise(1, 400, FRAME), [])[1])
+    assert rates["gate_rate_query_1"] == 1.0
+    assert rates["gate_rate_ffn_0"] == 0.0
+    assert rates["gate_rate_query_0"] == pytest.approx(0.5, abs=0.04)
