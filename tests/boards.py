@@ -46,6 +46,9 @@ def expanded(column: Any, n: int | None) -> list[Any]:
     return [column["d"][place] for place in column["i"]]
 
 
+PATIENCE_MS, ASK_EVERY_MS = 60_000, 20
+
+
 @dataclass
 class Visit:
     """A browser's page on a site, with what went wrong on it."""
@@ -62,7 +65,12 @@ class Visit:
         return self.page
 
     def settle(self) -> None:
-        self.page.wait_for_function(DRAWN, timeout=30_000)
+        """Wait until everything is drawn. Asked from here: the page's policy forbids waits that it would evaluate."""
+        for _ in range(PATIENCE_MS // ASK_EVERY_MS):
+            if self.page.evaluate(DRAWN):
+                return
+            self.page.wait_for_timeout(ASK_EVERY_MS)
+        pytest.fail(f"not drawn in {PATIENCE_MS / 1000:.0f} s: {self.page.url}")
 
 
 def visit(browser: Browser, site: Path, **context: object) -> Iterator[Visit]:

@@ -1,4 +1,4 @@
-"""A browser for tests of the page, and visits that note everything a reader should never see."""
+"""Sites for tests of the page, and visits that note everything a reader should never see."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import browsers
 import pytest
 import runs
 from boards import Visit, visit
@@ -15,16 +14,6 @@ from earmark.bench.board import build_board
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=browsers.find(), args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")
