@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.compute as pc
 import pytest
 import soundfile
 import tones
@@ -218,15 +219,17 @@ def test_another_normalizer_needs_no_model(tmp_path: Path, corpus: Path) -> None
 
 
 def test_old_timings_are_never_lent(tmp_path: Path, corpus: Path) -> None:
-    """Whatever the number of passes, a new run's chunks are its own: those of the timed recordings and no others."""
+    """Whatever the number of passes, a new run's clock is its own: that of the timed recordings and of no others."""
     asked = request(tmp_path, corpus, overrides=("passes=1",))
     go(asked)
     folder = go(request(tmp_path, corpus, overrides=("passes=1",), new=True)).folder
     assert rows_of(folder)["all", "all", "rtf_streaming"].n == 4
     for cell in folder.read_cells():
         chunks = read_table(folder.observations(cell.cell), "chunks")
-        assert len(set(chunks["utterance_id"].to_pylist())) == 4
-        assert set(chunks["timed"].to_pylist()) == {True}
+        clocked = chunks.filter(pc.is_valid(chunks["service_s"]))
+        assert len(set(clocked["utterance_id"].to_pylist())) == 4
+        assert set(clocked["timed"].to_pylist()) == {True}
+        assert set(chunks.filter(pc.is_null(chunks["service_s"]))["timed"].to_pylist()) == {False}
 
 
 def test_a_killed_new_run_is_continued_as_a_new_run(
