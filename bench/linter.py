@@ -27,12 +27,13 @@ PLACE = ("condition", "chunk_ms", "pacing", "threads", "precision", "backend", "
 
 @dataclass(frozen=True, slots=True)
 class Flip:
-    """``better`` beats ``worse`` by ``metric`` and loses by ``variant``; values are in that order."""
+    """``better`` beats ``worse`` by ``metric`` and loses by ``variant``; cells and values are in that order."""
 
     metric: str
     variant: str
     better: str
     worse: str
+    cells: tuple[str, str]
     by_metric: tuple[float, float]
     by_variant: tuple[float, float]
 
@@ -60,11 +61,12 @@ def flips(group: Group) -> tuple[Flip, ...]:
 
 def _among(cells: Sequence[CellView], headline: str) -> Iterator[Flip]:
     for variant in VARIANTS.get(headline, ()):
-        ranked = [(_value(v, headline), _value(v, variant), _name(v, cells)) for v in cells]
-        known = [(a, b, name) for a, b, name in ranked if a is not None and b is not None]
+        ranked = [(_value(v, headline), _value(v, variant), _name(v, cells), v.cell.cell) for v in cells]
+        known = [(a, b, name, cell) for a, b, name, cell in ranked if a is not None and b is not None]
         for one, other in combinations(sorted(known), 2):
             if one[0] < other[0] and one[1] > other[1]:
-                yield Flip(headline, variant, one[2], other[2], (one[0], other[0]), (one[1], other[1]))
+                names, cells_ = (one[2], other[2]), (one[3], other[3])
+                yield Flip(headline, variant, *names, cells_, (one[0], other[0]), (one[1], other[1]))
 
 
 def _value(view: CellView, metric: str) -> float | None:

@@ -7,7 +7,6 @@ pieces is penalized); their direction is that of the metric. Notes stand in ``an
 
 from __future__ import annotations
 
-import tomllib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,15 +14,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
 from earmark.bench import query
-from earmark.bench.api import InputError, Unsupported
+from earmark.bench.annotations import Annotation, read_annotations
+from earmark.bench.api import Unsupported
 from earmark.bench.formatting import clean, number, unit
 from earmark.bench.metrics.names import metric
-from earmark.bench.store import run_folders
+from earmark.bench.store import RunFolder, run_folders
 
-ANNOTATIONS = "annotations.toml"
 THRESHOLD = 0.05
 """A step smaller than this share of the level before is not told; asv's own default."""
 DEFAULT_METRICS = (
@@ -36,7 +33,8 @@ KEY = (
 )  # fmt: skip
 """What tells series apart; the machine does as well, where the metric is a timing or memory."""
 _COLUMNS = ", ".join(
-    f"flat.{name}" for name in (*KEY, "host_id", "cpu_model", "value", "run_id", "started_at", "git_sha")
+    f"flat.{name}"
+    for name in (*KEY, "host_id", "cpu_model", "value", "run_id", "suite", "cell", "started_at", "git_sha")
 )
 _POINTS = f"""
     SELECT {_COLUMNS} FROM flat JOIN runs USING (run_id, suite)
@@ -46,28 +44,13 @@ _POINTS = f"""
 """
 
 
-class Annotation(BaseModel):
-    """A remark about the first run after a step; without plugin or metric it is about all of them."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    run: str = Field(min_length=8)
-    """A run's id or its beginning."""
-    note: str = Field(min_length=1)
-    plugin: str | None = None
-    metric: str | None = None
-    expected: bool = False
-    """Whether the step is no regression: a better measurement, a harder corpus, an accepted cost."""
-
-    def about(self, run_id: str, plugin: str, name: str) -> bool:
-        return run_id.startswith(self.run) and self.plugin in (None, plugin) and self.metric in (None, name)
-
-
 @dataclass(frozen=True, slots=True)
 class Point:
     """One run's figure."""
 
     run_id: str
+    suite: str
+    cell: str
     started_at: str
     git_sha: str | None
     value: float
@@ -114,9 +97,17 @@ class Series:
 
 
 def history(
-    results: Path, *, metrics: Sequence[str] = (), threshold: float = THRESHOLD, suite: str | None = None
+    results: Path,
+    *,
+    metrics: Sequence[str] = (),
+    threshold: float = THRESHOLD,
+    suite: str | None = None,
+    folders: Sequence[RunFolder] | None = None,
 ) -> list[Series]:
     """Every series of the stored runs that has two points or more, with its steps, in order of name.
+
+    Args:
+        folders: the runs, where they are known; otherwise those of ``suite``, or all.
 
     Raises:
         InputError: an unknown metric, or annotations that can't be read.
@@ -124,8 +115,8 @@ def history(
     """
     for name in metrics:
         metric(name)
-    notes = read_annotations(results / ANNOTATIONS)
-    folders = None if suite is None else run_folders(results, suite)
+    notes = read_annotations(results)
+    folders = run_folders(results, suite) if folders is None else folders
     with query.connect(results, folders) as connection:
         rows = query.records(connection, _POINTS, [list(metrics or DEFAULT_METRICS)])
     found: dict[tuple[Any, ...], list[dict[str, Any]]] = defaultdict(list)
@@ -135,24 +126,6 @@ def history(
         found[(*(row[name] for name in KEY), *host)].append(row)
     series = [_series(key, points, notes, threshold) for key, points in found.items() if len(points) > 1]
     return sorted(series, key=lambda one: (one.label, str(one.key)))
-
-
-def read_annotations(path: Path) -> tuple[Annotation, ...]:
-    """The annotations of a results folder; none where there is no file."""
-    if not path.is_file():
-        return ()
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-        surplus = sorted(data.keys() - {"annotation"})
-        if surplus:
-            raise InputError(f"unknown table {surplus[0]!r}", where=str(path), fix="write [[annotation]] tables")
-        return tuple(Annotation.model_validate(one) for one in data.get("annotation", []))
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"no TOML: {error}", where=str(path), fix="mend it") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        told = f"{'.'.join(map(str, first['loc']))}: {first['msg'].lower()}"
-        raise InputError(told, where=str(path), fix="an annotation has run, note, plugin, metric, expected") from error
 
 
 def detect(values: Sequence[float], name: str, threshold: float = THRESHOLD) -> list[tuple[int, float, float, int]]:
@@ -176,7 +149,7 @@ def _series(
     key: tuple[Any, ...], rows: Sequence[Mapping[str, Any]], notes: Sequence[Annotation], threshold: float
 ) -> Series:
     named = dict(zip((*KEY, "host_id", "cpu_model"), key, strict=True))
-    points = tuple(Point(row["run_id"], row["started_at"], row["git_sha"], row["value"]) for row in rows)
+    points = tuple(Point(**{name: row[name] for name in Point.__slots__}) for row in rows)
     found = detect([point.value for point in points], named["metric"], threshold)
     steps = tuple(_step(points, named, one, notes) for one in found)
     return Series(named, points, steps)
@@ -190,7 +163,8 @@ def _step(
     step = Step(index, points[index].run_id, before, after, n_after, "changed")
     if better != "none":
         step = replace(step, verdict="worse" if (after > before) == (better == "lower") else "better")
-    mine = [note for note in notes if note.about(step.run_id, key["plugin"], key["metric"])]
+    point, what = points[index], {"plugin": key["plugin"], "metric": key["metric"]}
+    mine = [note for note in notes if note.about(point.run_id, point.git_sha, suite=point.suite, **what)]
     return replace(step, notes=tuple(note.note for note in mine), expected=any(note.expected for note in mine))
 
 

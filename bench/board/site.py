@@ -20,7 +20,7 @@ from markupsafe import Markup
 
 from earmark import __version__
 from earmark.bench.api import InputError
-from earmark.bench.board import encode, libraries, maps, notes, numbers, published, ranking, recordings
+from earmark.bench.board import checks, encode, libraries, maps, numbers, published, ranking, recordings
 from earmark.bench.board.numbers import Stored
 from earmark.bench.disk import sha256_of
 from earmark.bench.rows import Cell, Run
@@ -119,7 +119,8 @@ def _write_data(results: Path, stored: Stored, data: Path) -> Iterator[str]:
         "cells": numbers.cell_columns(stored, kept.names), "numbers": numbers.measurement_columns(overall),
         "metrics": numbers.metric_rows(sorted(names)), "tasks": numbers.task_rows(),
         "standings": [[r.place, r.metric, "best" if r.best else "tied", r.p, r.how] for r in ranks],
-        "reported": reported, "notes": notes.read_notes(results),
+        "reported": reported, "notes": checks.notes(results), "flips": checks.flips(stored, overall),
+        "steps": checks.trend(results, stored, sorted(names)),
         "unread": [[name, str(error)] for name, error in stored.unread],
     })  # fmt: skip
 

@@ -4,31 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 import runs
 from typer.testing import CliRunner
 
+from earmark.bench.annotations import FILE, read_annotations
 from earmark.bench.api import InputError
 from earmark.bench.cli import app
 from earmark.bench.rows import Host
-from earmark.bench.steps import ANNOTATIONS, detect, history, read_annotations, standing
-from earmark.bench.store import RunFolder
+from earmark.bench.steps import detect, history, standing
 
-WER = [0.100, 0.101, 0.099, 0.100, 0.130, 0.131, 0.129, 0.130]
-"""Eight nights, a loss of three points in the fifth."""
-
-
-def nights(root: Path, values: list[float], *, metric: str = "wer", **run: Any) -> Path:
-    for number, value in enumerate(values, start=1):
-        name = f"202601{number:02}T000000Z-abc123-0123456"
-        row = runs.run_row(run_id=name, started_at=f"2026-01-{number:02}T00:00:00+00:00", **run)
-        folder = RunFolder(root / "results" / "v1" / row.suite / name)
-        folder.write_run(row)
-        folder.write_cells([runs.cell_row("good")])
-        folder.write_measurements([runs.measurement("good", metric, value)])
-    return root / "results"
+WER = list(runs.NIGHTS)
+nights = runs.build_nights
 
 
 def test_a_step_is_found_where_it_was_put(tmp_path: Path) -> None:
@@ -57,7 +45,7 @@ def test_better_is_a_matter_of_the_metric(tmp_path: Path) -> None:
 
 def test_notes_are_told_and_excuse(tmp_path: Path) -> None:
     results = nights(tmp_path, WER)
-    (results / ANNOTATIONS).write_text(
+    (results / FILE).write_text(
         '[[annotation]]\nrun = "20260105"\nplugin = "alpha"\nmetric = "wer"\nnote = "a harder split"\nexpected = true\n'
         '[[annotation]]\nrun = "20260105"\nplugin = "beta"\nnote = "another model"\n',
         encoding="utf-8",
@@ -71,15 +59,16 @@ def test_notes_are_told_and_excuse(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("[[annotation]]\nrun = '20260105'\n", "note: field required"),
+        ("[[annotation]]\nnote = 'x'\n", "needs run, commit or at"),
         ("[[annotation]]\nrun = '20260105'\nnote = 'x'\nmodel = 'y'\n", "model: extra inputs"),
         ("[[note]]\n", "unknown table 'note'"),
         ("[[annotation\n", "no TOML"),
     ],
 )
 def test_bad_annotations_are_one_clear_line(tmp_path: Path, text: str, message: str) -> None:
-    (tmp_path / ANNOTATIONS).write_text(text, encoding="utf-8")
+    (tmp_path / FILE).write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=message):
-        read_annotations(tmp_path / ANNOTATIONS)
+        read_annotations(tmp_path)
 
 
 def test_timings_are_a_series_a_machine_and_scores_are_not(tmp_path: Path) -> None:

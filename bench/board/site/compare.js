@@ -1,4 +1,6 @@
 // Runs side by side: the same cell circumstances in one row, a column a run, and whether intervals meet.
+// Intervals that don't meet; values without intervals: any change.
+const apart = (a, b) => [a, b].every((row) => row.ci_low !== null && row.ci_high !== null) ? a.ci_low > b.ci_high || b.ci_low > a.ci_high : a.ci_low === null && b.ci_low === null && a.value !== b.value;
 const comparedKey = (cell) => ["task", "label", "corpus", "split", "condition", "device", "preset", "options", "cohort_input", "seed", "chunk_ms"].map((axis) => cellText(cell, axis)).join("\u0000");
 
 const comparedRows = (places, metrics) => {
@@ -36,7 +38,8 @@ const FEW_RUNS = 12;
 const compareView = ({ params }) => {
   const chosen = (params.runs ?? "").split(" ").filter((id) => board.runPlaces.has(id));
   const places = chosen.map((id) => board.runPlaces.get(id));
-  const toggle = (id, on) => choose({ runs: (on ? [...chosen, id] : chosen.filter((one) => one !== id)).join(" ") });
+  // What is chosen now: two clicks may come before the view is drawn again.
+  const toggle = (id, on) => { const now = (here().params.runs ?? "").split(" ").filter((one) => one && one !== id); choose({ runs: (on ? [...now, id] : now).join(" ") }); };
   const picker = h("fieldset", { class: "runs" }, h("legend", {}, "Runs, the first one chosen to the left"), board.runs.map((run, place) => [run, place]).reverse().map(([run, place]) =>
     h("label", {}, h("input", { type: "checkbox", id: `run-${place}`, checked: chosen.includes(run.run_id), change: (event) => toggle(run.run_id, event.target.checked) }), " ", runTitle(run), h("small", {}, ` ${run.complete ? "" : "incomplete, "}${Object.keys(run.plugins).join(", ")}`))));
   const head = [h("h1", {}, "Compare"), h("details", { open: places.length < 2 || board.runs.length <= FEW_RUNS }, h("summary", {}, `${places.length} runs chosen`), picker)];

@@ -78,11 +78,11 @@ const fairness = async ({ params }) => {
   const { headline, gap } = board.tasks[cellText(cells[0], "task")];
   const schemes = distinct(cells.flatMap((cell) => [...schemesOf(cell).get(cell)]));
   const wanted = cells.map((cell) => cellText(cell, "scheme")).find((name) => schemes.includes(name));
-  const scheme = schemes.includes(params.scheme) ? params.scheme : wanted ?? schemes[0];
   const rowsOf = (cell, name) => pages.get(board.cells.at.run(cell)).of(cell, name);
+  const gapsFound = cells.flatMap((cell) => [...schemesOf(cell).get(cell)].map((name) => ({ cell, scheme: name, gap: rowsOf(cell, name).find((row) => row.cohort === "*" && row.metric === gap) ?? rowsOf(cell, name).find((row) => row.cohort === "*") }))).filter((row) => row.gap);
+  const scheme = schemes.includes(params.scheme) ? params.scheme : wanted ?? gapsFound.map((row) => row.scheme).find((name) => schemes.includes(name)) ?? schemes[0];
   const cohorts = cells.flatMap((cell) => rowsOf(cell, scheme).filter((row) => row.metric === headline && row.cohort !== "*"));
   const axes = ["suite", ...varying(cells)].filter((axis) => axis !== "suite");
-  const gapsFound = cells.flatMap((cell) => [...schemesOf(cell).get(cell)].map((name) => ({ cell, scheme: name, gap: rowsOf(cell, name).find((row) => row.cohort === "*" && row.metric === gap) ?? rowsOf(cell, name).find((row) => row.cohort === "*") })));
   const ledger = ledgerRows(cells, pages);
   return [
     h("h1", {}, "Fairness"),
@@ -93,12 +93,12 @@ const fairness = async ({ params }) => {
     ledger.length ? section("Gap closed, and what it cost", costFigure(ledger, axes), costTable(ledger, axes)) : null,
   ];
 };
-// By cell the schemes that it has cohorts under.
+// By cell the schemes that it has cohorts under: those with error rates or gaps, not what else is told in parts, such as gates.
 const bySchemes = (table) => {
-  const found = new Map();
+  const found = new Map(), rates = new Set(Object.values(board.tasks).map((task) => task.headline));
   for (let at = 0; at < table.n; at++) {
     const cell = table.at.cell(at), scheme = table.at.scheme(at);
-    if (scheme === "all") continue;
+    if (scheme === "all" || !(table.at.cohort(at) === "*" || rates.has(table.at.metric(at)))) continue;
     if (!found.has(cell)) found.set(cell, new Set());
     found.get(cell).add(scheme);
   }

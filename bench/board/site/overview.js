@@ -33,16 +33,26 @@ const rowColumn = (metric) => {
   return { ...inner, node: (row) => (row.reported ? valueText(reportedValue(row, metric)) : numberNode(overallOf(row.cell, metric))) };
 };
 
+// What tells rows with one label apart, for those that share theirs with another row: the axes in which these differ.
+const twinAxes = (cells) => {
+  const twins = new Map();
+  for (const cell of cells) { const key = cellText(cell, "label"); twins.set(key, [...(twins.get(key) ?? []), cell]); }
+  return new Map([...twins].map(([key, found]) => [key, found.length > 1 ? varying(found) : []]));
+};
+const apartText = (cell, axes) => cellName(cell, axes.get(cellText(cell, "label"))).slice(cellText(cell, "label").length).replace(/^ · /, "");
+
 const overviewColumns = (rows, metrics) => {
   const cells = rows.filter((row) => !row.reported).map((row) => row.cell);
+  const axes = twinAxes(cells), apart = (row) => apartText(row.cell, axes);
   const plain = (axis, title) => textColumn(axis, title ?? axisTitle(axis), (row) => textOf(row, axis));
   const model = {
     ...plain("label", "model"), widest: 34,
-    text: (row) => (row.reported ? `${row.reported.plugin}: ${row.reported.variant}` : textOf(row, "label")),
-    node: (row) => (row.reported ? h("span", { title: row.reported.source }, row.reported.variant, " ", chip("reported", "reported", row.reported.source)) : modelLink(row.cell)),
+    text: (row) => (row.reported ? `${row.reported.plugin}: ${row.reported.variant}` : [textOf(row, "label"), apart(row)].filter(Boolean).join(" · ")),
+    read: (row) => (row.reported ? textOf(row, "label") : [textOf(row, "label"), apart(row)].join(" ")),
+    node: (row) => (row.reported ? h("span", { title: row.reported.source }, row.reported.variant, " ", chip("reported", "reported", row.reported.source)) : [modelLink(row.cell), apart(row) ? h("small", { class: "apart" }, apart(row)) : null]),
   };
   const shared = ["corpus", "condition"].filter((axis) => new Set(rows.map((row) => textOf(row, axis))).size > 1);
-  const seeds = varying(cells).map((axis) => ({ ...plain(axis), read: (row) => (row.reported ? null : board.cells.at[axis](row.cell) ?? null), number: ["seed", "steps", "chunk_ms", "passes", "threads"].includes(axis), widest: 22 }));
+  const seeds = varying(cells).map((axis) => ({ ...plain(axis), read: (row) => (row.reported ? null : board.cells.at[axis](row.cell) ?? null), number: ["seed", "steps", "chunk_ms", "passes", "threads"].includes(axis), widest: 22, style: axis === "options" ? "options" : null }));
   const suite = new Set(cells.map((cell) => cellText(cell, "run"))).size > 1 || rows.some((row) => row.reported)
     ? [{ ...plain("suite", "suite or source"), node: (row) => (row.reported ? h("small", {}, row.reported.source) : h("a", { href: address("run", [runOf(row.cell).run_id]) }, runOf(row.cell).suite)), widest: 26 }] : [];
   return [model, ...shared.map((axis) => plain(axis)), ...metrics.map(rowColumn), ...seeds, ...suite, statusColumn()];
@@ -67,6 +77,15 @@ const columnPicker = (task, known, shown, params) => {
     h("summary", { id: "columns" }, `Columns (${shown.length} of ${listed.length})`),
     h("fieldset", {}, h("legend", { class: "unseen" }, "Columns"), listed.map((metric) =>
       h("label", {}, h("input", { type: "checkbox", id: `column-${metric}`, checked: shown.includes(metric), change: (event) => toggle(metric, event.target.checked) }), " ", withUnit(metric), metricTitle(metric) === metric ? null : h("small", {}, ` ${metric}`)))));
+};
+
+// Pairs of rows on the screen whose order another rule turns round.
+const rulesSaid = (rows) => {
+  const cells = new Set(rows.map((row) => row.cell));
+  const found = board.flips.filter((flip) => flip.cells.every((cell) => cells.has(cell)));
+  if (!found.length) return [];
+  return [h("details", { class: "rules" }, h("summary", {}, chip("rule", "status insufficient"), ` ${found.length === 1 ? "One ranking hangs" : `${found.length} rankings hang`} on the rule by which errors are counted`),
+    note("The same errors, pooled over speakers or utterances instead of words, compared as texts stand, or with another rule of the EER, put these pairs in the other order:"), h("ul", {}, found.slice(0, 50).map((flip) => h("li", {}, clean(flip.text)))), found.length > 50 ? note(`… and ${found.length - 50} more.`) : null)];
 };
 
 const overview = ({ parts, params }) => {
@@ -101,6 +120,7 @@ const overview = ({ parts, params }) => {
       h("label", { class: "field check" }, h("input", { type: "checkbox", id: "filter-reported", checked: params.reported !== "no", change: (event) => choose({ reported: event.target.checked ? null : "no" }) }), h("span", {}, "published figures"))),
     columnPicker(task, known, shown, params),
     grid,
+    ...rulesSaid(rows),
     ...board.unread.map(([run, why]) => note(h("b", {}, "Left out: "), `${run}, which can’t be read: ${why}`)),
     note("Every number leads to its interval, machine and command, and from there to the utterances. ", chip("best", "best"), " is the best of the cells that may be compared: same corpus, split, condition and device, for timings the same machine. ", chip("≈ best", "tied"), " can’t be told from it at 5 %, after Holm’s correction: error rates paired by speaker, others by their intervals. ", chip("reported", "reported"), " figures stand in papers, were measured on other data and machines, and compete with nothing here."),
   ];

@@ -32,7 +32,7 @@ const tradeoffSpec = (points, [x, y], names) => {
   const scale = (axis, metric) => {
     const values = points.map((point) => point[axis]);
     const wide = Math.min(...values) > 0 && Math.max(...values) > 10 * Math.min(...values);
-    return quantity(axis, withUnitIn(metric), { scale: { type: wide ? "log" : "linear", zero: false, nice: true, padding: 24 } });
+    return quantity(axis, withUnitIn(metric), { scale: { ...(wide ? { type: "log" } : { type: "linear", zero: false }), nice: true, padding: 24 } });
   };
   const color = nominal("label", { scale: { range: PALETTE }, legend: names.size > 1 ? { labelLimit: 320, columns: 2 } : null });
   const shared = { x: scale("x", x), y: scale("y", y), color };

@@ -10,6 +10,7 @@ import pytest
 import runs
 from boards import Visit, visit
 
+from earmark.bench.annotations import FILE
 from earmark.bench.board import build_board
 
 if TYPE_CHECKING:
@@ -33,3 +34,17 @@ def board(chromium: Browser, site: Path) -> Iterator[Visit]:
 @pytest.fixture
 def phone(chromium: Browser, site: Path) -> Iterator[Visit]:
     yield from visit(chromium, site, viewport={"width": 390, "height": 844}, color_scheme="dark", has_touch=True)
+
+
+@pytest.fixture(scope="session")
+def nights_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site of eight nights of a model that lost words in the fifth, with a note on it."""
+    root = tmp_path_factory.mktemp("nights")
+    results = runs.build_nights(root)
+    (results / FILE).write_text('[[annotation]]\nrun = "20260105"\nnote = "harder recordings"\n', encoding="utf-8")
+    return build_board(results, root / "site" / "index.html")
+
+
+@pytest.fixture
+def nights(chromium: Browser, nights_site: Path) -> Iterator[Visit]:
+    yield from visit(chromium, nights_site, viewport={"width": 1280, "height": 900})

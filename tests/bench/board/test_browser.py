@@ -70,8 +70,11 @@ def test_cpu_and_gpu_never_share_a_table(board: Visit) -> None:
 def test_an_address_brings_back_what_was_chosen(board: Visit) -> None:
     page = board.open("#/overview/recognition")
     page.get_by_label("status").select_option("ok")
+    board.settle()
     page.get_by_text("Columns (").click()
-    page.get_by_label("CER %").uncheck()
+    board.settle()
+    page.get_by_label("CER %").click()
+    board.settle()
     page.get_by_role("button", name="WER %").click()
     shown, address = page.inner_text("main table"), page.url
     page.goto("about:blank")
@@ -110,12 +113,22 @@ def test_the_drawer_shows_words_when_they_were_spoken_and_shown(board: Visit) ->
 
 def test_two_runs_stand_side_by_side_with_intervals(board: Visit) -> None:
     page = board.open("#/compare")
-    for checkbox in page.get_by_role("checkbox").all():
-        checkbox.check()
-    board.settle()
+    for place in range(2):  # each click draws the view anew
+        page.get_by_role("checkbox").nth(place).click()
+        board.settle()
     row = page.locator("main table tbody tr", has_text="WER %").filter(has_text="12.5").first
     assert row.inner_text().count("[10.5, 15.5]") == 2
     assert "not told apart" in row.inner_text()
+
+
+def test_a_step_is_marked_where_a_level_changed_with_what_was_noted(nights: Visit) -> None:
+    page = nights.open("#/history/recognition?metric=wer")
+    steps = page.locator("main table tbody td:last-child").all_inner_texts()
+    assert [text for text in steps if text] == ["worse 10.0 to 13.0 %; harder recordings"]
+    assert page.locator("main table tbody tr", has_text="worse").inner_text().startswith("2026-01-05")
+    assert "harder recordings" in page.locator("section", has_text="Notes").first.inner_text()
+    marks = page.locator(".plot svg .mark-symbol path").evaluate_all("(marks) => marks.map((m) => m.getAttribute('d'))")
+    assert len([mark for mark in marks if "A" not in mark]) == 1  # a triangle has no arcs
 
 
 @pytest.mark.parametrize("kind", ["CSV", "JSON"])

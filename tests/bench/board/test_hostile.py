@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ import pytest
 import runs
 from boards import Visit, visit
 
+from earmark.bench.annotations import FILE
 from earmark.bench.board import build_board
 from earmark.bench.rows import CorpusInfo, PluginInfo
 from earmark.bench.store import RunFolder
@@ -32,11 +34,12 @@ HIDDEN = dict.fromkeys(map(ord, "\u202e\u200f\u2067\u2069"), "\ufffd")
 """Marks that turn text around are shown as replacement characters."""
 FIELDS = (
     "plugin", "corpus", "key", "option", "reason", "speaker", "utterance", "reference", "hypothesis", "scheme",
-    "cohort", "suite", "command",
+    "cohort", "suite", "command", "note",
 )  # fmt: skip
 VIEWS = {
     "#/overview/recognition": ("plugin", "option", "reason"),
     "#/fairness": ("plugin", "scheme", "cohort"),
+    "#/history": ("plugin", "option", "note"),
     "#/model/{plugin}": ("plugin", "option", "reason"),
     "#/number/{run}/good/wer": (
         "plugin", "corpus", "key", "option", "speaker", "utterance", "reference", "hypothesis", "suite", "command",
@@ -59,6 +62,9 @@ class Hostile:
         return self[name].translate(HIDDEN)
 
     def write(self, root: Path) -> None:
+        (root / "results").mkdir(parents=True)
+        told = f"[[annotation]]\nrun = '{runs.RUN_ID}'\nnote = {json.dumps(self['note'], ensure_ascii=False)}\n"
+        (root / "results" / FILE).write_text(told, encoding="utf-8")
         folder = RunFolder(root / "results" / "v1" / runs.SUITE / runs.RUN_ID)
         toy = next(iter(runs.run_row().corpora.values()))
         folder.write_run(
