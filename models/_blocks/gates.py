@@ -11,8 +11,8 @@ from typing import Literal, TypeAlias
 import torch
 from torch import Tensor
 
-Estimator: TypeAlias = Literal["straight-through", "gumbel"]
-ESTIMATORS = ("straight-through", "gumbel")
+Estimator: TypeAlias = Literal["straight-through", "sampled", "gumbel"]
+ESTIMATORS = ("straight-through", "sampled", "gumbel")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +53,23 @@ def straight_through(logits: Tensor, *, cut: float = 0.0) -> Tensor:
     return (logits > cut).to(soft.dtype) + (soft - soft.detach())
 
 
+def sampled(logits: Tensor, *, contribution: float) -> Tensor:
+    """Decisions drawn with the probabilities of :func:`straight_through` where ``contribution`` is 1, surer below."""
+    return straight_through(logits + contribution * logistic_noise(logits))
+
+
+def logistic_noise(logits: Tensor) -> Tensor:
+    """The difference of two Gumbel draws for each logit."""
+    uniform = torch.rand_like(logits).clamp(1e-6, 1.0 - 1e-6)
+    return uniform.log() - (-uniform).log1p()
+
+
 def gumbel_sigmoid(logits: Tensor, *, temperature: float, contribution: float = 1.0) -> Tensor:
     """Soft decisions in (0, 1) (Jang et al. 2017, for two classes): noise and a sigmoid of falling temperature.
 
     ``contribution`` scales the noise, the difference of two Gumbel draws. At temperature 0 they are 0 or 1.
     """
-    uniform = torch.rand_like(logits).clamp(1e-6, 1.0 - 1e-6)
-    noise = uniform.log() - (-uniform).log1p()
-    return torch.sigmoid((logits + contribution * noise) / temperature)
+    return torch.sigmoid((logits + contribution * logistic_noise(logits)) / temperature)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from earmark.models._blocks.gates import Estimator, Gates, gumbel_sigmoid, straight_through
+from earmark.models._blocks.gates import Estimator, Gates, gumbel_sigmoid, sampled, straight_through
 from earmark.models._blocks.recurrent import Dense, StreamingLSTM
 
 Reads: TypeAlias = Literal["frames", "below"]
@@ -71,6 +71,15 @@ class ArbitratorSizes:
     hidden: int
 
 
+def decide(logits: Tensor, phase: Phase | None, *, cut: float) -> Tensor:
+    """Decisions of one shape with ``logits``; ``phase`` is None outside of training."""
+    if phase is not None and phase.estimator == "gumbel":
+        return gumbel_sigmoid(logits, temperature=phase.temperature, contribution=phase.contribution)
+    if phase is not None and phase.estimator == "sampled":
+        return sampled(logits, contribution=1.0 - phase.contribution)
+    return straight_through(logits, cut=cut)
+
+
 class Arbitrator(nn.Module):
     """Two layers, feed-forward or LSTM, and a probability for each gate; on where it is above ``threshold``.
 
@@ -105,11 +114,7 @@ class Arbitrator(nn.Module):
 
     def forward(self, x: Tensor, phase: Phase | None = None) -> Gates:
         """(B, T, width) -> gates (B, T, ...): soft under Gumbel noise, else 0 or 1 with the gradient of a sigmoid."""
-        logits = self.logits(x)
-        if phase is not None and phase.estimator == "gumbel":
-            soft = gumbel_sigmoid(logits, temperature=phase.temperature, contribution=phase.contribution)
-            return self.scope.gates(soft)
-        return self.scope.gates(straight_through(logits, cut=0.0 if self.training else self.cut))
+        return self.scope.gates(decide(self.logits(x), phase, cut=0.0 if self.training else self.cut))
 
     def logits(self, x: Tensor) -> Tensor:
         """(B, T, width) -> (B, T, decisions)."""

@@ -10,8 +10,8 @@ from collections.abc import Collection, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from earmark.models._blocks.gates import Gates, straight_through
-from earmark.models.amortized.arbitrators import FIRST_BIAS, Phase, Reads, Scope
+from earmark.models._blocks.gates import Gates
+from earmark.models.amortized.arbitrators import FIRST_BIAS, Phase, Reads, Scope, decide
 
 
 class RandomGates(nn.Module):
@@ -113,9 +113,9 @@ class BlindGates(nn.Module):
         self.cut = math.log(threshold / (1.0 - threshold))
         self.logits = nn.Parameter(torch.full((scope.width,), FIRST_BIAS))
 
-    def forward(self, x: Tensor, phase: Phase | None = None) -> Gates:  # noqa: ARG002 - draws nothing
-        """(B, T, width) -> gates (B, T, ...), 0 or 1 with the gradient of a sigmoid."""
-        on = straight_through(self.logits, cut=0.0 if self.training else self.cut)
+    def forward(self, x: Tensor, phase: Phase | None = None) -> Gates:
+        """(B, T, width) -> gates (B, T, ...), as an arbitrator's, and the same in all frames."""
+        on = decide(self.logits.expand(x.shape[0], 1, -1), phase, cut=0.0 if self.training else self.cut)
         return self.scope.gates(on.expand(*x.shape[:2], -1))
 
     def start(self) -> None:

@@ -55,7 +55,7 @@ def test_everything_is_on_before_gates_are_learned() -> None:
     assert all(p.grad is None for p in made.encoder.deciders.parameters())
 
 
-@pytest.mark.parametrize("estimator", ["straight-through", "gumbel"])
+@pytest.mark.parametrize("estimator", ["straight-through", "sampled", "gumbel"])
 def test_then_arbitrators_learn_from_both_terms(estimator: str) -> None:
     for term in ("transducer", "compute"):
         made = model(estimator=estimator, beta=1.0)
