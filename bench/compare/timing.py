@@ -24,8 +24,8 @@ from earmark.bench.compare.reading import columns
 from earmark.bench.metrics import latency
 from earmark.bench.metrics.resampling import Floats, percentile_interval, speaker_draws
 from earmark.bench.rows import Cell
-from earmark.bench.score.delays import Timed, timed_recordings
 from earmark.bench.score.measure import Sheet
+from earmark.bench.score.timed import Timed, timed_recordings
 from earmark.bench.tables import SCHEMAS
 
 N_REPLICATES = 300

@@ -17,11 +17,12 @@ from earmark.bench.rows import Cell, Measurement
 from earmark.bench.score.changes import score_changes
 from earmark.bench.score.compute import score_compute
 from earmark.bench.score.conversation import Talks, said_turns, score_talks
-from earmark.bench.score.delays import score_delays, score_stream, walls
+from earmark.bench.score.delays import score_delays, score_stream
 from earmark.bench.score.devices import score_device_time, score_gauges, score_streams
 from earmark.bench.score.measure import Sheet
 from earmark.bench.score.schemes import resolve
 from earmark.bench.score.slices import score_slices
+from earmark.bench.score.timed import walls
 from earmark.bench.score.turns import score_turn_delays, score_turns
 from earmark.bench.score.variants import score_eer_variants, score_word_variants
 from earmark.bench.score.voice_changes import score_voice_changes

@@ -11,7 +11,7 @@ from earmark.bench.clock import ChunkEvent
 from earmark.bench.corpora.schema import reference_text
 from earmark.bench.observe.recognition import check_claims, token_rows
 from earmark.bench.observe.settings import Misbehaved
-from earmark.bench.score.delays import transcripts
+from earmark.bench.score.timed import transcripts
 
 
 def words(*texts: str) -> tuple[Token, ...]:

@@ -10,8 +10,8 @@ import talks
 
 from earmark.bench.rows import Measurement
 from earmark.bench.score.conversation import Talks, said_turns, score_talks
-from earmark.bench.score.delays import walls
 from earmark.bench.score.measure import Sheet
+from earmark.bench.score.timed import walls
 from earmark.bench.score.turns import score_turn_delays, score_turns
 
 pytest.importorskip("meeteval", reason="NOT TESTED: meeteval isn't installed (it compiles; pip install meeteval)")
