@@ -29,21 +29,21 @@ SAID: Mapping[str, Sequence[tuple[int, int, str]]] = {
 _KINDS = {"<": "start_of_turn", ">": "end_of_turn"}
 
 
-def write_talks(folder: Path, cell: str = "good") -> Path:
+def write_talks(folder: Path, cell: str = "good", said: Mapping[str, Sequence[tuple[int, int, str]]] = SAID) -> Path:
     """The observations of a cell in ``folder``."""
     with Writer(folder, cell) as writer:
         for name, turns in SPOKEN.items():
             text = " ".join(turn[-1] for turn in turns)
-            row: dict[str, Any] = {"reference": text, "hypothesis_raw": _text(name), "audio_s": _length_s(name)}
+            row: dict[str, Any] = {"reference": text, "hypothesis_raw": _text(said[name]), "audio_s": _length_s(name)}
             writer.add("utterances", utterance_id=name, split="measure", outcome="ok", metadata="{}", **row)
             for number, (speaker, channel, start_s, end_s, words) in enumerate(turns):
                 where = {"turn": number, "speaker": speaker, "channel": channel}
                 writer.add("reference_turns", utterance_id=name, **where, start_s=start_s, end_s=end_s, text=words)
-            _write_stream(writer, name)
+            _write_stream(writer, name, said[name])
     return folder
 
 
-def _write_stream(writer: Writer, name: str) -> None:
+def _write_stream(writer: Writer, name: str, said: Sequence[tuple[int, int, str]]) -> None:
     n_chunks = round(_length_s(name) / CHUNK_S)
     for chunk in range(n_chunks + 1):
         due_s = min(chunk + 1, n_chunks) * CHUNK_S
@@ -54,7 +54,7 @@ def _write_stream(writer: Writer, name: str) -> None:
             "n_samples": 0 if chunk == n_chunks else 8000,
         }
         writer.add("chunks", utterance_id=name, **{"pass": 0}, chunk=chunk, timed=name == "both", **times)
-    for index, (chunk, channel, text) in enumerate(SAID[name]):
+    for index, (chunk, channel, text) in enumerate(said):
         token = {"kind": _KINDS.get(text, "text"), "text": "" if text in _KINDS else text, "channel": channel}
         emitted_s = (chunk + 1) * CHUNK_S + SERVICE_S
         writer.add(
@@ -73,5 +73,5 @@ def _length_s(name: str) -> float:
     return SPOKEN[name][-1][3]
 
 
-def _text(name: str) -> str:
-    return "".join(text for _, _, text in SAID[name] if text not in _KINDS).strip()
+def _text(said: Sequence[tuple[int, int, str]]) -> str:
+    return "".join(text for _, _, text in said if text not in _KINDS).strip()

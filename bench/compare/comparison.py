@@ -14,7 +14,10 @@ from earmark.bench.compare.changes import Change, judge, of_difference, tested
 from earmark.bench.compare.matching import Matched, Pair, Side, match
 from earmark.bench.compare.reading import columns
 from earmark.bench.compare.seeds import Seeds
-from earmark.bench.compare.talks import talk_changes
+from earmark.bench.compare.slices import KINDS, kind_changes, slice_changes
+from earmark.bench.compare.talks import FIGURES as TALKS
+from earmark.bench.compare.talks import KINDS as TALK_KINDS
+from earmark.bench.compare.talks import Conversed, talk_changes
 from earmark.bench.compare.timing import CHUNKS, FIGURES, embedding_changes, streaming_changes
 from earmark.bench.compare.voices import Trials, voice_changes
 from earmark.bench.compare.words import Heard, Moved, character_changes, schemes_of, word_changes
@@ -27,6 +30,7 @@ LEVEL = 0.95
 N_MOVED = 5
 OTHER_MACHINE = "not the same machine"
 UNTESTED = "no paired test of this metric"
+ON_REQUEST = "tested where --metric names it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,13 +152,13 @@ class _Comparing:
             if self.timed and self._wants("rtf_offline"):
                 yield from embedding_changes(folders, common, LEVEL)
         elif pair.a.task == "recognition":
-            if self._wants("wer", "cer"):
+            if self._wants("wer", "cer", *KINDS):
                 yield from self._texts(pair, folders, common, seed)
             if self.timed and self._wants(*FIGURES):
                 yield from streaming_changes((pair.a, pair.b), folders, normalizer, common, LEVEL)
         elif pair.a.task == "conversation":
-            if self._wants("orc_wer"):
-                yield from talk_changes(folders, normalizer, common, seed)
+            if self._wants(*TALKS):
+                yield from self._talks(folders, common, seed)
             if self.timed and self._wants(*CHUNKS):
                 yield from streaming_changes((pair.a, pair.b), folders, normalizer, common, LEVEL, CHUNKS)
         if pair.a.task != "finding" and self._wants("macs_per_audio_second"):
@@ -164,9 +168,18 @@ class _Comparing:
         heard = Heard.read(*folders, self.a.run.normalizer)
         self.seeds.add(pair.model_and_place, heard)
         wanted = self.a.planned[pair.a.cell].cohorts
-        yield from word_changes(heard, schemes_of(wanted, *folders), common, seed)
+        schemes = schemes_of(wanted, *folders)
+        yield from word_changes(heard, schemes, common, seed)
+        slices = [name for name in self.a.planned[pair.a.cell].slices if name not in {s.name for s in schemes}]
+        yield from slice_changes(heard, folders[0], slices, common, seed)
         yield from character_changes(heard, common, seed)
+        yield from kind_changes(heard, self.metrics, common, seed)
         self.moved += heard.moved(common["label"], self.n_moved)
+
+    def _talks(self, folders: tuple[Path, Path], common: dict[str, Any], seed: int) -> Iterator[Change]:
+        talks = Conversed.read(*folders, self.a.run.normalizer)
+        yield from talk_changes(talks, common, seed, self.metrics)
+        self.moved += talks.moved(common["label"], self.n_moved)
 
     def _others(self, pair: Pair, common: dict[str, Any], done: set[str]) -> Iterator[Change]:
         """Figures over everybody that have no test here, as the tables have them."""
@@ -177,7 +190,8 @@ class _Comparing:
             kind = METRICS[name].kind
             if kind == "timing" or (kind == "memory" and not self.timed):
                 continue
-            reason = UNTESTED if kind == "quality" and before[name] != after[name] else None
+            why = ON_REQUEST if name in {*KINDS, *TALK_KINDS} else UNTESTED
+            reason = why if kind == "quality" and before[name] != after[name] else None
             yield Change(**common, metric=name, before=before[name], after=after[name], reason=reason)
 
 

@@ -112,7 +112,7 @@ def word_changes(heard: Heard, schemes: Sequence[Scheme], common: dict[str, Any]
         groups = label_groups([scheme.cohort_of[name] for name in known], len(known))
         for cohort, at in groups.items():
             places = np.array([place[known[i]] for i in at.tolist()], dtype=np.int64)
-            yield _of_cohort(common, scheme.name, cohort, before[places], after[places], words[places], seed)
+            yield of_cohort(common, scheme.name, cohort, before[places], after[places], words[places], seed)
 
 
 def character_changes(heard: Heard, common: dict[str, Any], seed: int) -> Iterator[Change]:
@@ -126,9 +126,10 @@ def character_changes(heard: Heard, common: dict[str, Any], seed: int) -> Iterat
         yield Change(**common, metric="cer", **found, n_speakers=heard.n_named or None)
 
 
-def _of_cohort(
+def of_cohort(
     common: dict[str, Any], scheme: str, cohort: str, before: Floats, after: Floats, words: Floats, seed: int
 ) -> Change:
+    """The word error rate of some speakers (S,); one that is not tested where they are too few."""
     where: dict[str, Any] = {**common, "metric": "wer", "scheme": scheme, "cohort": cohort, "n_speakers": len(words)}
     if not words.sum():
         return Change(**where, before=None, after=None, reason="no reference words")

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pairs
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+import runs
 import talks
 from typer.testing import CliRunner
 
 from earmark.bench import show
-from earmark.bench.api import InputError
+from earmark.bench.api import InputError, Unsupported
 from earmark.bench.cli import app
 from earmark.bench.compare import Change, Comparison, compare, render
 from earmark.bench.compare.changes import judge
@@ -96,6 +100,51 @@ def test_a_metric_without_direction_is_neither_better_nor_worse() -> None:
     more = Change("m", ("a", "b"), "n_parameters", before=100.0, after=102.0)
     assert judge([more], 0.05)[0].verdict == "worse"
     assert judge([replace(more, after=100.5)], 0.05)[0].verdict == "no difference"  # below the least share
+
+
+def test_kinds_of_errors_are_tested_where_they_are_asked_for(tmp_path: Path) -> None:
+    night(tmp_path, NIGHT, lambda s, u: pairs.REFERENCE if (s + u) % 3 else "x two three four five six")
+    night(tmp_path, NEXT, lambda s, u: "one two three four six" if u % (2 + s % 3) else pairs.REFERENCE)
+    found = compared(tmp_path, metrics=["word_deletion_rate", "word_substitution_rate"])
+    deletions, substitutions = (named(found, f"word_{kind}_rate") for kind in ("deletion", "substitution"))
+    n_words = 6 * pairs.SPEAKERS * pairs.SAID
+    lost = sum(u % (2 + s % 3) > 0 for s in range(pairs.SPEAKERS) for u in range(pairs.SAID))
+    assert (deletions.before, deletions.after) == (0.0, lost / n_words)
+    assert (deletions.verdict, substitutions.verdict) == ("worse", "better")
+    assert deletions.p_adjusted is not None
+
+
+def test_a_kind_of_error_that_nobody_asked_for_is_shown_untested(tmp_path: Path) -> None:
+    for name, share in ((NIGHT, 0.1), (NEXT, 0.2)):
+        night(tmp_path, name, pairs.erring(share, 0))
+        row = runs.measurement("good", "word_substitution_rate", share)
+        RunFolder(tmp_path / "results" / "v1" / "tiny" / name).write_measurements([row])
+    found = named(compared(tmp_path), "word_substitution_rate")
+    assert (found.verdict, found.reason) == ("untested", "tested where --metric names it")
+
+
+def test_slices_of_what_was_said_are_compared_by_speaker(tmp_path: Path) -> None:
+    """Only the odd utterances get worse; the slice has each speaker's half of the words."""
+    plan = {"slices": ["parity", "absent"], "cohorts": ["accent"]}
+    for name, share in ((NIGHT, 0.1), (NEXT, 0.4)):
+        folder = pairs.write_run(tmp_path, name, [pairs.cell("good")], plan=plan)
+        odd, even = pairs.erring(share, 1), pairs.erring(0.1, 2)
+        pairs.hear(folder, "good", lambda s, u, odd=odd, even=even: (odd if u % 2 else even)(s, u))
+        told(folder.observations("good"), lambda name: {"parity": "odd" if int(name[-1]) % 2 else "even"})
+    changes = {c.cohort: c for c in compared(tmp_path).changes if c.scheme == "parity"}
+    assert changes.keys() == {"odd", "even"}
+    assert (changes["odd"].verdict, changes["odd"].n_speakers) == ("worse", pairs.SPEAKERS)
+    assert (changes["even"].change, changes["even"].p_value) == (0.0, None)
+    both = named(compared(tmp_path), "wer")
+    assert both.change == pytest.approx((changes["odd"].change or 0) / 2)
+
+
+def told(folder: Path, of: Callable[[str], dict[str, str]]) -> None:
+    """Give the utterances of a cell other metadata."""
+    table = pq.read_table(folder / "utterances.parquet")
+    texts = pa.array([json.dumps(of(name)) for name in table["utterance_id"].to_pylist()])
+    place = table.schema.get_field_index("metadata")
+    pq.write_table(table.set_column(place, table.schema.field(place), texts), folder / "utterances.parquet")
 
 
 # --- seeds --------------------------------------------------------------------------------------------------------
@@ -190,6 +239,41 @@ def test_conversations_are_compared_one_by_one(tmp_path: Path) -> None:
     found = named(compared(tmp_path, metrics=["orc_wer"]), "orc_wer")
     assert (found.before, found.change, found.n_unit) == (found.after, 0.0, "conversations")
     assert found.verdict == "no difference"
+    assert compared(tmp_path).moved == ()
+
+
+def test_conversations_that_changed_are_shown_by_turn_and_channel(tmp_path: Path) -> None:
+    pytest.importorskip("meeteval", reason="NOT TESTED: meeteval isn't installed (it compiles; pip install meeteval)")
+    for name, said in ((NIGHT, talks.SAID), (NEXT, {**talks.SAID, "both": talks.SAID["both"][:4]})):
+        folder = pairs.write_run(tmp_path, name, [pairs.cell("good", task="conversation")])
+        talks.write_talks(folder.observations("good"), said=said)
+    found = compared(tmp_path, metrics=["orc_wer", "orc_deletion_rate", "turn_count_accuracy"])
+    orc, deleted, right = (named(found, name) for name in ("orc_wer", "orc_deletion_rate", "turn_count_accuracy"))
+    assert (orc.before, orc.after) == (1 / 9, 5 / 9)  # of seven and two words: one was lost, then c, e, f and g too
+    assert (deleted.before, deleted.after) == (orc.before, orc.after)
+    assert (right.before, right.after) == (1.0, 0.5)
+    (moved,) = found.moved
+    assert (moved.utterance_id, moved.speaker, moved.errors_before, moved.errors_after) == ("both", "A, B", 0, 4)
+    assert (moved.reference, moved.after) == ("a b c / d e / f g", "0: a b / 1: d")
+
+
+def test_without_a_matcher_conversations_are_said_to_be_untested(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lacking(_recordings: object) -> None:
+        raise Unsupported("meeteval is not installed")
+
+    for name in (NIGHT, NEXT):
+        folder = pairs.write_run(tmp_path, name, [pairs.cell("good", task="conversation")])
+        talks.write_talks(folder.observations("good"))
+    monkeypatch.setattr("earmark.bench.metrics.conversation.orc", lacking)
+    found = compared(tmp_path)
+    assert (named(found, "orc_wer").verdict, named(found, "orc_wer").reason) == (
+        "untested",
+        "meeteval is not installed",
+    )
+    assert named(found, "turn_count_accuracy").verdict == "no difference"
+    assert found.moved == ()
 
 
 # --- refusals -----------------------------------------------------------------------------------------------------
@@ -323,9 +407,6 @@ def test_many_utterances_without_a_speaker_stand_for_themselves(tmp_path: Path) 
 
     night(tmp_path, NIGHT, pairs.erring(0.1, 0))
     folder = RunFolder(tmp_path / "results" / "v1" / "tiny" / NIGHT).observations("good")
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     table = pq.read_table(folder / "utterances.parquet")
     speakers = [None if name == "s03" else name for name in table["speaker"].to_pylist()]
     place = table.schema.get_field_index("speaker")

@@ -24,7 +24,7 @@ def test_the_simulated_night_has_the_same_shape() -> None:
     def shape(suite: Suite) -> object:
         return (
             [(block.id, block.task, block.plugins, block.corpus is None) for block in suite.train],
-            [(block.id, block.finder, block.reference) for block in suite.cohorts],
+            [(block.id, block.finder) for block in suite.cohorts],
             [(block.id, block.method, block.cohorts) for block in suite.repair],
         )
 
