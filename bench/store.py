@@ -27,6 +27,8 @@ from earmark.bench.planning import Planned, corpus_label
 from earmark.bench.rows import SCHEMA_VERSION, Cell, Measurement, Run
 from earmark.bench.suite import Suite
 
+PRUNED = "pruned.json"
+"""In a run whose observations or logs were taken away to save space: which of them, and when."""
 R = TypeVar("R", bound=BaseModel)
 Kind = Literal["run", "plan", "cell", "measurement"]
 Upgrade = Callable[[Kind, Any], Any]
@@ -138,7 +140,7 @@ class RunFolder:
 
     def file_digests(self) -> dict[str, str]:
         """sha256 of every file that a reader relies on, by path inside the run."""
-        files = [p for p in self.path.rglob("*") if p.is_file() and p.name not in ("run.json", ".lock")]
+        files = [p for p in self.path.rglob("*") if p.is_file() and p.name not in ("run.json", PRUNED, ".lock")]
         kept = [p for p in files if p.relative_to(self.path).parts[0] not in ("partial", "logs")]
         return {p.relative_to(self.path).as_posix(): sha256_of(p) for p in sorted(kept)}
 

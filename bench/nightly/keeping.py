@@ -17,10 +17,9 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 from earmark.bench.nightly.records import Night, folder_of
-from earmark.bench.store import RunFolder, run_folders, write_text
+from earmark.bench.store import PRUNED, RunFolder, run_folders, write_text
 
 MIB = 1024 * 1024
-PRUNED = "pruned.json"
 LOG = "night.log"
 LOG_BYTES, LOGS_KEPT = 1_000_000, 5
 

@@ -81,6 +81,8 @@ def validate_run(folder: RunFolder, *, strict: bool = False) -> Report:
 
 
 def _notes(run: Stored, found: Sequence[Problem]) -> Iterator[str]:
+    if run.pruned:
+        yield f"its observations were taken away ({run.pruned}): no score was computed again"
     yield from speakers.unchecked(run)
     yield from scores.otherwise(run)
     if not any(problem.check == "scores" for problem in found):

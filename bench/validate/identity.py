@@ -91,7 +91,7 @@ def plan(stored: Stored) -> Iterator[Problem]:
             if getattr(cell, field) != getattr(planned, field):
                 told = f"{field} is {getattr(cell, field)}, the plan says {getattr(planned, field)}"
                 yield Problem("plan", f"cell {name}", told)
-        if cell.status == "ok" and not stored.folder.observations(name).is_dir():
+        if cell.status == "ok" and not stored.pruned and not stored.folder.observations(name).is_dir():
             yield Problem("plan", f"cell {name}", "it is ok and has no observations")
     measured = {row.cell for row in stored.measurements}
     for name in measured - rows.keys():

@@ -18,7 +18,7 @@ from earmark.bench.metrics.names import METRICS
 from earmark.bench.planning import Planned
 from earmark.bench.rows import SCHEMA_VERSION, Cell, Measurement, Run
 from earmark.bench.score import score_cell
-from earmark.bench.store import Plan, RunFolder, read_json
+from earmark.bench.store import PRUNED, Plan, RunFolder, read_json
 from earmark.bench.tables import SCHEMAS, read_table
 
 ADDED_LATER = {"chunks": {"device_s"}}
@@ -66,10 +66,19 @@ class Stored:
         return {cell.cell: cell for cell in self.plan.cells}
 
     @cached_property
+    def pruned(self) -> str | None:
+        """When its observations were taken away to save space; None where they are there, whatever is noted."""
+        note = self.folder.path / PRUNED
+        if not note.is_file() or (self.folder.path / "observations").exists():
+            return None
+        when = read_json(note).get("observations")
+        return None if when is None else str(when)
+
+    @cached_property
     def scored_again(self) -> dict[str, list[Measurement] | str]:
         """By cell, its rows computed anew from its observations, or why they can't be."""
         found: dict[str, list[Measurement] | str] = {}
-        for cell in self.cells:
+        for cell in () if self.pruned else self.cells:
             planned = self.planned.get(cell.cell)
             if planned is not None:
                 try:
@@ -165,6 +174,8 @@ def hashes(stored: Stored) -> Iterator[Problem]:
     listed = stored.run.files
     there = stored.folder.file_digests()
     for name in sorted(listed.keys() - there.keys()):
+        if stored.pruned and name.startswith("observations/"):
+            continue
         yield Problem("hashes", name, "listed in run.json and not there")
     for name in sorted(there.keys() - listed.keys()):
         yield Problem("hashes", name, "there and not listed in run.json")

@@ -144,6 +144,27 @@ def test_rows_of_kinds_that_came_later_are_no_problem(run: Path) -> None:
     assert report.notes == ("scored before there were wer_speaker_mean",)
 
 
+def test_a_pruned_run_is_accepted_with_a_note_and_refused_by_the_gate(run: Path) -> None:
+    shutil.rmtree(run / "observations")
+    assert refused(run, "hashes: observations/.* listed in run.json and not there")
+    (run / "pruned.json").write_text('{"observations": "2026-02-01T00:00:00+00:00"}\n', encoding="utf-8")
+    (report,) = validate(run)
+    assert report.problems == ()
+    assert report.notes[0].startswith("its observations were taken away (2026-02-01")
+    (strict,) = validate(run, strict=True)
+    assert not strict.ok
+    edited = tampering.BY_NAME["a score edited"]
+    edited.do(run)
+    assert refused(run, edited.reason)
+
+
+def test_a_note_of_pruning_hides_no_observation(run: Path) -> None:
+    (run / "pruned.json").write_text('{"observations": "2026-02-01T00:00:00+00:00"}\n', encoding="utf-8")
+    assert problems(run) == []
+    tampering.BY_NAME["an observation dropped"].do(run)
+    assert refused(run, tampering.BY_NAME["an observation dropped"].reason)
+
+
 def scored_by_another_version(run: Path) -> None:
     tampering.edit_json(run / "run.json", lambda data: data.update(scored_by="another"))
 
