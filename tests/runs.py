@@ -212,3 +212,33 @@ def _observe_voice(folder: RunFolder) -> None:
                 "trials", enroll_id=enroll, test_id=test, enroll_speaker=enroll_speaker, test_speaker=test_speaker,
                 target=target, score=score, list_name="all",
             )  # fmt: skip
+
+
+def build_repairs(root: Path) -> Path:
+    """A results folder of a model and two repairs of it: one trained further, one that computes a tenth more."""
+    macs = {"was": 1e9, "learned": 1e9, "grown": 1.1e9}
+    repaired = {"train_key": "b" * 16, "mitigation": "method", "scheme": "accent"}
+    learned, grown = (cell_row(name, **repaired, flags=[f"repair:{name}"]) for name in ("learned", "grown"))
+    made = {"repair": {"name": "learned"}, "seed": 0, "steps": 250, "sha256": "2" * 64, "base_sha256": "1" * 64}
+    row = run_row(checkpoints={"b" * 16: {"sha256": "1" * 64}, "c" * 16: made})
+    folder = RunFolder(root / "results" / "v1" / row.suite / row.run_id)
+    folder.write_run(row)
+    folder.write_cells([cell_row("was", train_key="b" * 16), learned, grown])
+    folder.write_measurements([
+        *(measurement(name, "macs_per_audio_second", value) for name, value in macs.items()),
+        *_repair("learned", -0.05), *_repair("grown", -0.02), *_cohorts("was", "wer", "gap_rel", denominator=1000.0),
+    ])  # fmt: skip
+    return root / "results"
+
+
+def _repair(cell: str, gap: float) -> list[Measurement]:
+    where: dict[str, Any] = {"scheme": "accent"}
+    pair = ["bottom:north", "top:south"]
+    return [
+        measurement(cell, "wer_change", gap / 2, **ci(gap, 0.0)),
+        measurement(cell, "wer_change", gap, cohort="north", **where, **ci(2 * gap, 0.0)),
+        measurement(cell, "wer_change", 0.0, cohort="south", **where, **ci(-0.01, 0.01)),
+        measurement(cell, "gap_abs_change", gap, cohort="*", flags=pair, **where, **ci(gap - 0.01, gap + 0.01)),
+        measurement(cell, "wer_cohort_max", 0.2, cohort="*", **where),
+        measurement(cell, "wer", 0.2, cohort="north", n_speakers=12, denominator=1000.0, **where, **ci(0.15, 0.25)),
+    ]

@@ -41,6 +41,8 @@ def _map(told: Mapping[str, Any]) -> dict[str, Any]:
     if len(regions) < 2:
         return {}
     shown = {axis: shown_stretch(regions, axis) for axis in ("lon", "lat")}
+    if any(shown[axis] == WIDEST[axis] for axis in shown):
+        shown = dict(WIDEST)  # along one axis nothing is cut: a strip around the cuts of the other shows no place
     boxes = [{"name": region["name"], **_box(region, shown)} for region in regions]
     return {"regions": boxes, **shown, "rings": rings_within(shown)}
 

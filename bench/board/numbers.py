@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from earmark.bench import query, report
+from earmark.bench import ledgers, query, report
 from earmark.bench.api import InputError
 from earmark.bench.board.encode import arrow_columns, coded, constant_or
 from earmark.bench.formatting import form, unit
@@ -60,8 +60,8 @@ def run_rows(stored: Stored) -> list[dict[str, Any]]:
     return [run.model_dump(mode="json", exclude=left_out) for run in stored.runs]
 
 
-def cell_columns(stored: Stored, pages: Sequence[str | None]) -> dict[str, Any]:
-    """The cells; ``pages`` names the page of each one's observations."""
+def cell_columns(stored: Stored, pages: Sequence[str | None], heard: Sequence[str | None]) -> dict[str, Any]:
+    """The cells; ``pages`` names the page of each one's observations, ``heard`` is a digest of its recordings."""
     rows = [cell for _, cell in stored.cells]
     columns: dict[str, Any] = {
         "run": coded(place for place, _ in stored.cells),
@@ -70,6 +70,7 @@ def cell_columns(stored: Stored, pages: Sequence[str | None]) -> dict[str, Any]:
         "options": coded(json.dumps(cell.options, sort_keys=True) if cell.options else "" for cell in rows),
         "flags": coded(cell.flags for cell in rows),
         "page": list(pages),
+        "heard": coded(heard),
     }
     columns |= {name: coded(getattr(cell, name) for cell in rows) for name in _TEXTS}
     return columns | {name: constant_or([getattr(cell, name) for cell in rows]) for name in _COUNTS}
@@ -112,9 +113,10 @@ def metric_rows(names: Sequence[str]) -> dict[str, dict[str, Any]]:
 
 
 def task_rows() -> dict[str, dict[str, Any]]:
-    """Of each task the headline metric, the gap, and the columns that its table begins with."""
+    """Of each task the headline metric, the gap, the columns of its table at first, and the metrics of its ledger."""
     return {
         task: {"headline": report.HEADLINE[task], "gap": report.GAP[task], "columns": [c.metric for c in columns]}
+        | {"ledger": asdict(ledgers.NAMES.get(task, ledgers.OF_WORDS))}
         for task, columns in report.COLUMNS.items()
     }
 

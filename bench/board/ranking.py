@@ -1,8 +1,9 @@
 """Who is best, and who can't be told from the best: paired where both heard the same utterances, Holm-corrected.
 
-Cells compete when task, corpus, split, condition and device agree, and for timings and memory the machine too. Error
-rates are compared speaker by speaker on the utterances that both cells heard. What is not stored by speaker is compared
-by its intervals, as if the two had nothing in common, which finds fewer differences.
+Cells compete when they heard the same recordings of a corpus, split and condition on one kind of device, and for
+timings and memory on one machine. Error rates are compared speaker by speaker on the utterances that both cells heard.
+What is not stored by speaker is compared by its intervals, as if the two had nothing in common, which finds fewer
+differences.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ def standings(
     shown: Sequence[bool],
     rows: Sequence[Mapping[str, Any]],
     errors: Callable[[int, str], Errors],
+    heard: Sequence[str | None],
 ) -> list[Standing]:
     """The best of every metric and whoever can't be told from it.
 
@@ -61,6 +63,7 @@ def standings(
         cells: machine and cell, by place; ``shown`` says which of them compete.
         rows: measurements over everybody, with ``cell`` (a place), ``metric``, ``value``, ``ci_low``, ``ci_high``.
         errors: by place of a cell and metric, the errors and words of its utterances; empty where they are not stored.
+        heard: by place of a cell, a digest of the recordings that it heard; None where they are not stored.
     """
     rivals: dict[tuple[Any, ...], list[Entry]] = defaultdict(list)
     listed = {task: {c.metric for c in columns} for task, columns in report.COLUMNS.items()}
@@ -73,15 +76,15 @@ def standings(
             or row["status"] != "ok"
         ):
             continue
-        rivals[_field(host, cell, row["metric"])].append(
+        rivals[_field(host, cell, heard[row["cell"]], row["metric"])].append(
             Entry(row["cell"], row["value"], row["ci_low"], row["ci_high"])
         )
     return [one for field, entries in rivals.items() for one in _rank(str(field[-1]), entries, errors)]
 
 
-def _field(host: str, cell: Cell, metric: str) -> tuple[Any, ...]:
+def _field(host: str, cell: Cell, heard: str | None, metric: str) -> tuple[Any, ...]:
     """What must agree between two cells for one to be better than the other."""
-    alike = (cell.task, cell.corpus, cell.corpus_fingerprint, cell.split, cell.condition, cell.device)
+    alike = (cell.task, cell.corpus, cell.corpus_fingerprint, cell.split, heard, cell.condition, cell.device)
     machine = host if METRICS[metric].kind in ("timing", "memory") else ""
     return *alike, machine, metric
 

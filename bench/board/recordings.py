@@ -5,6 +5,8 @@ Built from stored observations alone, after the run's normalizer, so that errors
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,15 +28,17 @@ _MARKS = {"equal": "E", "substitute": "S", "delete": "D", "insert": "I"}
 COUNTED = {"wer": "errors", "orc_wer": "orc"}
 """The column in which a page counts the errors of a metric."""
 Said = list[list[Any]]
+BEGINNING = 1000
+_HEARD = re.compile(r'"heard":"([0-9a-f]+)"')
 
 
 def cell_page(folder: Path, cell: Cell, normalizer: str) -> dict[str, Any]:
     """Everything that a page tells of a cell beyond its measurements; empty where nothing was observed."""
     if cell.task == "verification":
-        return curves.trial_curves(folder) | voices.pictures(folder)
+        return _heard(folder, "trials", "enroll_id", "test_id") | curves.trial_curves(folder) | voices.pictures(folder)
     if cell.task == "finding" or not (folder / "utterances.parquet").is_file():
         return {}
-    found = {"utterances": _utterances(folder, normalizer)}
+    found = _heard(folder, "utterances", "utterance_id") | {"utterances": _utterances(folder, normalizer)}
     return found | curves.service(folder) | curves.gates(folder)
 
 
@@ -52,6 +56,20 @@ def speaker_errors(page: Mapping[str, Any], metric: str = "wer") -> dict[str, tu
         rows = zip(part["id"], speakers, part.get(COUNTED[metric], []), part["words"], strict=False)
         found |= {name: (speaker or name, errors, words) for name, speaker, errors, words in rows if errors is not None}
     return found
+
+
+def heard_of(page: Path) -> str | None:
+    """What a page says of which recordings were heard, read from its beginning."""
+    with page.open(encoding="utf-8") as lines:
+        found = _HEARD.search(lines.read(BEGINNING))
+    return found[1] if found else None
+
+
+def _heard(folder: Path, name: str, *columns: str) -> dict[str, str]:
+    """A digest of the recordings, or pairs of them, that a cell was measured on, in whatever order."""
+    table = read_table(folder, name)
+    names = sorted(zip(*(table[column].to_pylist() for column in columns), strict=True))
+    return {"heard": hashlib.sha256(repr(names).encode()).hexdigest()[:12]}
 
 
 def _utterances(folder: Path, normalizer: str) -> dict[str, Any]:

@@ -26,13 +26,13 @@ from earmark.bench.disk import sha256_of
 from earmark.bench.rows import Cell, Run
 from earmark.bench.store import RunFolder, run_folders, write_text
 
-FORMAT = 2
+FORMAT = 3
 """Of the pages of cells; grows when they tell more, so that kept ones are made again."""
 HERE = Path(__file__).parent
 _SCRIPTS = HERE / "site"
 _ORDER = (
-    "dom", "data", "format", "route", "table", "download", "plot", "cells", "overview", "numbers", "number",
-    "tradeoffs", "fairness", "gaps", "model", "utterance", "history", "compare", "main",
+    "dom", "data", "format", "route", "table", "download", "plot", "names", "cells", "overview", "numbers",
+    "number", "tradeoffs", "gaps", "ledger", "fairness", "model", "utterance", "history", "compare", "main",
 )  # fmt: skip
 _OURS = ("cell-", "run-", "index")
 
@@ -106,7 +106,7 @@ def _write_data(results: Path, stored: Stored, data: Path) -> Iterator[str]:
     hosts = [(stored.runs[run].host.id, cell) for run, cell in stored.cells]
     shown = [now[run] for run, _ in stored.cells]
     columns = ["cell", "metric", "value", "ci_low", "ci_high", "status"]
-    ranks = ranking.standings(hosts, shown, overall.select(columns).to_pylist(), kept.errors)
+    ranks = ranking.standings(hosts, shown, overall.select(columns).to_pylist(), kept.errors, kept.heard)
     yield from filter(None, kept.names)
     for run, table in zip(stored.runs, others, strict=True):
         yield _write(data, f"run-{run.run_id}", {"numbers": numbers.measurement_columns(table),
@@ -116,7 +116,7 @@ def _write_data(results: Path, stored: Stored, data: Path) -> Iterator[str]:
     names |= {name for row in reported for name in row["figures"]}
     yield _write(data, "index", {
         "version": __version__, "runs": numbers.run_rows(stored), "newest": now,
-        "cells": numbers.cell_columns(stored, kept.names), "numbers": numbers.measurement_columns(overall),
+        "cells": numbers.cell_columns(stored, kept.names, kept.heard), "numbers": numbers.measurement_columns(overall),
         "metrics": numbers.metric_rows(sorted(names)), "tasks": numbers.task_rows(),
         "standings": [[r.place, r.metric, "best" if r.best else "tied", r.p, r.how] for r in ranks],
         "reported": reported, "notes": checks.notes(results), "flips": checks.flips(stored, overall),
@@ -136,6 +136,7 @@ class _Pages:
     def __init__(self, stored: Stored, data: Path) -> None:
         self._data = data
         self.names = [self._page(stored, run, cell) for run, cell in stored.cells]
+        self.heard = [recordings.heard_of(data / name) if name else None for name in self.names]
 
     def errors(self, place: int, metric: str) -> ranking.Errors:
         """What the page of a cell knows of its utterances' errors, counted as the metric counts them."""

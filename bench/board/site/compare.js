@@ -46,13 +46,13 @@ const compareView = ({ params }) => {
   if (places.length < 2) return [...head, note("Choose two runs or more.")];
   const everything = params.metrics === "all";
   const rows = comparedRows(places, (cell) => { const task = board.tasks[cellText(cell, "task")]; return everything ? [...metricsOf(cellText(cell, "task"))] : task.columns; });
-  const cells = rows.map((row) => row.cell);
+  const names = namesOf([...new Set(rows.map((row) => row.cell))]);
   return [
     ...head,
     h("div", { class: "filters", role: "group", "aria-label": "What is shown" }, select("metrics", "filter-metrics", [["", "those of the overview"], ["all", "all"]], params.metrics ?? "", (value) => choose({ metrics: value }))),
     tableOf({ caption: "Runs side by side", rows, sort: sortOf(params), onSort: keepSort, columns: [
-      textColumn("model", "model", (row) => cellName(row.cell, varying(cells))), textColumn("place", "measured on", (row) => placeName(row.cell), { widest: 30 }), textColumn("metric", "metric", (row) => withUnit(row.metric)),
-      ...places.map((place, column) => ({ ...metricColumn("value", (row) => row.found[column]), key: `run${column}`, title: runTitle(board.runs[place]), hint: board.runs[place].run_id, widest: 26, raw: (row) => ({ [board.runs[place].run_id]: row.found[column]?.value ?? null, [`${board.runs[place].run_id}_low`]: row.found[column]?.ci_low ?? null, [`${board.runs[place].run_id}_high`]: row.found[column]?.ci_high ?? null }) })),
+      textColumn("model", "model", (row) => names.name(row.cell)), textColumn("place", "measured on", (row) => corpusText(placeName(row.cell)), { widest: 30 }), textColumn("metric", "metric", (row) => withUnit(row.metric)),
+      ...places.map((place, column) => ({ ...metricColumn("value", (row) => row.found[column]), key: `run${column}`, title: runTitle(board.runs[place]), hint: board.runs[place].run_id, widest: 18, raw: (row) => ({ [board.runs[place].run_id]: row.found[column]?.value ?? null, [`${board.runs[place].run_id}_low`]: row.found[column]?.ci_low ?? null, [`${board.runs[place].run_id}_high`]: row.found[column]?.ci_high ?? null }) })),
       numberColumn("change", "first to last", changeOf, (amount) => `${amount > 0 ? "+" : ""}${(100 * amount).toFixed(1)} %`), { ...textColumn("reading", "by intervals", reading), node: (row) => chip(reading(row), `reading ${reading(row).split(" ")[0]}`) },
     ] }, "earmark-compare"),
     note("“Better” and “worse” say that the intervals of the first and the last run don’t meet, which is cautious: where both heard the same recordings, a paired comparison sees more (", h("code", {}, `earmark compare ${chosen[0]} ${chosen.at(-1)}`), ")."),

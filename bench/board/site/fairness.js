@@ -1,12 +1,16 @@
 // Cohorts, gaps, maps and repairs of one place of measurement.
-const cohortFigure = (rows, headline, axes) => {
-  const values = rows.filter((row) => row.value !== null).map((row) => ({ ...ends(row, "x"), cohort: clean(row.cohort), label: clean(cellName(row.cell, axes)), enough: row.status === "ok", n: `${count(row.n_speakers)} speakers`, said: `${valueText(row)} ${intervalText(row)}`, href: numberAddress(row) }));
-  if (!values.length || values.length > 160) return null;
-  const labels = new Set(values.map((value) => value.label));
-  const y = nominal("cohort", { sort: { field: "x", op: "max", order: "descending" }, axis: { labelLimit: 220 } });
-  const shared = { y, yOffset: { field: "label", type: "nominal" }, color: nominal("label", { legend: labels.size > 1 ? {} : null }), opacity: { condition: { test: "datum.enough", value: 1 }, value: 0.35 } };
+// Up to so many models stand side by side in each cohort; of more, cohorts stand side by side in each model.
+const SIDE_BY_SIDE = 8;
+const MOST_BARS = 160;
+const cohortFigure = (rows, headline, names) => {
+  const values = rows.filter((row) => row.value !== null).map((row) => ({ ...ends(row, "x"), cohort: clean(row.cohort), label: clean(names.name(row.cell)), enough: row.status === "ok", n: `${count(row.n_speakers)} speakers`, said: `${valueText(row)} ${intervalText(row)}`, href: numberAddress(row) }));
+  if (!values.length || values.length > MOST_BARS) return null;
+  const n = (field) => new Set(values.map((value) => value[field])).size;
+  const [group, inside] = n("label") > SIDE_BY_SIDE && n("cohort") <= SIDE_BY_SIDE ? ["label", "cohort"] : ["cohort", "label"];
+  const y = nominal(group, { sort: { field: "x", op: "max", order: "descending" }, axis: { labelLimit: 300 } });
+  const shared = { y, yOffset: { field: inside, type: "nominal" }, color: nominal(inside, { legend: n(inside) > 1 ? { symbolOpacity: 1 } : null }), opacity: { condition: { test: "datum.enough", value: 1 }, value: 0.35 } };
   return figure("The error rate of every cohort with its interval; the numbers are in the table below", {
-    data: { values }, height: Math.max(26, 13 * labels.size) * new Set(values.map((value) => value.cohort)).size,
+    data: { values }, height: Math.max(26, 13 * n(inside)) * n(group),
     layer: [
       { mark: { type: "bar", opacity: 0.25 }, encoding: { ...shared, opacity: undefined, x: quantity("x", withUnitIn(headline), { scale: { zero: true } }) } },
       { mark: { type: "rule", strokeWidth: 2 }, encoding: { ...shared, x: quantity("x_low"), x2: { field: "x_high" } } },
@@ -15,32 +19,33 @@ const cohortFigure = (rows, headline, axes) => {
   }, "Faint cohorts are too small to publish (fewer than 10 speakers or 30 errors).");
 };
 
-const cohortTable = (rows, headline, axes) => tableOf({
+const cohortTable = (rows, headline, names) => tableOf({
   caption: "Cohorts", rows, sort: { key: headline, descending: true }, rowClass: (row) => row.status,
   columns: [
-    textColumn("model", "model", (row) => cellName(row.cell, axes)), textColumn("cohort", "cohort", (row) => row.cohort), metricColumn(headline, (row) => row),
+    textColumn("model", "model", (row) => names.name(row.cell)), textColumn("cohort", "cohort", (row) => row.cohort), metricColumn(headline, (row) => row),
     numberColumn("speakers", "speakers", (row) => row.n_speakers), numberColumn("counted", headline === "eer" ? "trials" : "words", (row) => (headline === "eer" ? row.n : row.denominator)),
     { ...textColumn("status", "status", (row) => row.status), node: (row) => [statusChip(row.status), " ", row.reason ?? ""] },
   ],
 }, "earmark-cohorts");
 
-const regionFigure = (told, rates, cell) => {
+// Behind the texts of a map, so that outlines do not cross them.
+const HALO = { stroke: "#f6e3d3", strokeWidth: 4, strokeJoin: "round", color: "#f6e3d3" };
+const regionFigure = (told, rates, name) => {
   const boxes = told.regions.map((region) => {
     const row = rates.find((one) => one.cohort === region.name);
     return { ...region, name: clean(region.name).split(":")[0], rate: row ? scaled(row.metric, row.value) : null, title: `${clean(region.name).split(":")[0]}: ${row ? `${valueText(row)} ${intervalText(row)}` : "not measured"}`, n: row?.n_speakers ? `${row.n_speakers} speakers` : "", lon: (region.west + region.east) / 2, lat: (region.south + region.north) / 2, href: row ? numberAddress(row) : null };
   });
   const lines = told.rings.flatMap((ring, number) => Array.from({ length: ring.length / 2 }, (_, step) => ({ lon: ring[2 * step], lat: ring[2 * step + 1], ring: number, step })));
   const x = quantity("west", "longitude", { scale: { domain: told.lon, nice: false }, axis: { grid: false } }), y = quantity("south", "latitude", { scale: { domain: told.lat, nice: false }, axis: { grid: false } });
-  const ink = { condition: { test: "isValid(datum.rate)", value: "#1a1a1a" }, value: INK };
   const stretch = Math.max(0.35, Math.min(1, (told.lat[1] - told.lat[0]) / (told.lon[1] - told.lon[0])));
   return figure("Map of the regions with their error rates; the numbers are in the table of cohorts", {
     height: Math.round(560 * stretch),
     layer: [
       { data: { values: boxes }, mark: { type: "rect", opacity: 0.75, stroke: INK, strokeOpacity: 0.5, clip: true }, encoding: { x, y, x2: { field: "east" }, y2: { field: "north" }, color: quantity("rate", "error rate (%)", { scale: { scheme: "oranges", zero: true } }) } },
       { data: { values: lines }, mark: { type: "line", color: INK, strokeWidth: 0.8, opacity: 0.6, clip: true }, encoding: { x: quantity("lon"), y: quantity("lat"), detail: { field: "ring" }, order: { field: "step" } } },
-      ...[["title", -7, 12], ["n", 8, 11]].map(([field, dy, fontSize]) => ({ data: { values: boxes }, mark: { type: "text", dy, fontSize }, encoding: { x: quantity("lon"), y: quantity("lat"), text: nominal(field), color: ink } })),
+      ...[["title", -7, 12], ["n", 8, 11]].flatMap(([field, dy, fontSize]) => [HALO, {}].map((halo) => ({ data: { values: boxes }, mark: { type: "text", dy, fontSize, color: "#1a1a1a", ...halo }, encoding: { x: quantity("lon"), y: quantity("lat"), text: nominal(field) } }))),
     ],
-  }, [`${cellName(cell)}, seed ${cellText(cell, "seed")}: regions of `, h("b", {}, told.name), ", found on other speakers, with the error rate of those measured. Every region goes on beyond the map where no cut ends it."]);
+  }, [`${name}, seed ${told.seed}: regions of `, h("b", {}, told.name), ", found on other speakers, with the error rate of those measured. Every region goes on beyond the map where no cut ends it."]);
 };
 
 const dotsFigure = (told) => {
@@ -51,7 +56,7 @@ const dotsFigure = (told) => {
   }, ["The speakers on whom ", h("b", {}, told.name), " was found."]);
 };
 
-const pictures = (cells, pages, scheme, headline) => {
+const pictures = (cells, pages, scheme, headline, names) => {
   const seen = new Set();
   return cells.filter((cell) => !cellText(cell, "mitigation")).flatMap((cell) => {
     const page = pages.get(board.cells.at.run(cell));
@@ -60,47 +65,33 @@ const pictures = (cells, pages, scheme, headline) => {
     const rates = page.of(cell, scheme).filter((row) => row.metric === headline);
     const dots = told.dots && !seen.has(told.digest) ? dotsFigure(told) : null;
     seen.add(told.digest).add(`${told.digest} ${cell}`);
-    return [told.regions ? regionFigure(told, rates, cell) : null, dots].filter(Boolean);
+    return [told.regions ? regionFigure(told, rates, names.name(cell)) : null, dots].filter(Boolean);
   });
 };
 
 const fairness = async ({ params }) => {
   const candidates = everyCell((cell) => isNow(cell) && cellText(cell, "status") === "ok");
-  const pages = new Map(await Promise.all([...new Set(candidates.map((cell) => board.cells.at.run(cell)))].map(async (run) => [run, await loadRun(run)])));
-  const schemesOf = (cell) => { const { table } = pages.get(board.cells.at.run(cell)); return table.schemes ??= bySchemes(table); };
-  const withCohorts = candidates.filter((cell) => schemesOf(cell).has(cell));
+  const pages = await loadRuns(candidates);
+  const withCohorts = candidates.filter((cell) => schemesOf(pages, cell).size);
   const title = (cell) => `${TASKS[cellText(cell, "task")]}: ${placeName(cell)}`;
   const places = distinct(withCohorts.map(title));
   if (!places.length) return [h("h1", {}, "Fairness"), note("No run here has cohorts.")];
   const repaired = withCohorts.filter((cell) => cellText(cell, "mitigation"));
   const place = places.includes(params.place) ? params.place : mostOf(measured(repaired.length ? repaired : withCohorts).map(title));
-  const cells = withCohorts.filter((cell) => title(cell) === place);
-  const { headline, gap } = board.tasks[cellText(cells[0], "task")];
-  const schemes = distinct(cells.flatMap((cell) => [...schemesOf(cell).get(cell)]));
-  const wanted = cells.map((cell) => cellText(cell, "scheme")).find((name) => schemes.includes(name));
-  const rowsOf = (cell, name) => pages.get(board.cells.at.run(cell)).of(cell, name);
-  const gapsFound = cells.flatMap((cell) => [...schemesOf(cell).get(cell)].map((name) => ({ cell, scheme: name, gap: rowsOf(cell, name).find((row) => row.cohort === "*" && row.metric === gap) ?? rowsOf(cell, name).find((row) => row.cohort === "*") }))).filter((row) => row.gap);
-  const scheme = schemes.includes(params.scheme) ? params.scheme : wanted ?? gapsFound.map((row) => row.scheme).find((name) => schemes.includes(name)) ?? schemes[0];
-  const cohorts = cells.flatMap((cell) => rowsOf(cell, scheme).filter((row) => row.metric === headline && row.cohort !== "*"));
-  const axes = ["suite", ...varying(cells)].filter((axis) => axis !== "suite");
-  const ledger = ledgerRows(cells, pages);
+  const cells = withCohorts.filter((cell) => title(cell) === place), names = namesOf(cells);
+  const { headline } = board.tasks[cellText(cells[0], "task")];
+  const schemes = distinct(cells.flatMap((cell) => [...schemesOf(pages, cell)]));
+  const found = gapsOf(pages, cells);
+  const wanted = [...cells.map((cell) => cellText(cell, "scheme")), ...found.map((row) => row.scheme), ...schemes].find((name) => schemes.includes(name));
+  const scheme = schemes.includes(params.scheme) ? params.scheme : wanted;
+  const cohorts = cells.flatMap((cell) => pages.get(board.cells.at.run(cell)).of(cell, scheme).filter((row) => row.metric === headline && row.cohort !== "*"));
+  const gaps = found.filter((row) => row.scheme === scheme), ledger = ledgerRows(cells, pages);
   return [
     h("h1", {}, "Fairness"),
-    h("div", { class: "filters", role: "group", "aria-label": "What is shown" }, select("measured on", "filter-place", places, place, (value) => choose({ place: value, scheme: null })), select("cohorts by", "filter-scheme", schemes, scheme, (value) => choose({ scheme: value }))),
-    section(`Cohorts by ${clean(scheme)}`, cohorts.length ? [cohortFigure(cohorts, headline, axes), cohortTable(cohorts, headline, axes)] : note("No cohort of this scheme was measured."), pictures(cells, pages, scheme, headline)),
-    section("Gaps between cohorts", note("Bar: the gap, with its interval. Shaded: what chance alone stays under in 95 of 100 random assignments of speakers to cohorts. Dashed stroke: the smallest true gap that these speakers would show in 80 of 100 cases. A gap inside the shade is no finding."), gapTable(gapsFound, axes)),
-    ledger.length ? section("Before and after repairs", note("Change of the error rate, after minus before on the same utterances of the same speakers, paired, in points: of the cohort that was worst on other speakers, of the one that was best, of everybody, and of the gap between the two. The last columns are the cohorts afterwards. ", h("b", {}, "Leveled down"), " says that a gap shrank mostly because the best served are served worse."), ledgerTable(ledger, axes)) : null,
-    ledger.length ? section("Gap closed, and what it cost", costFigure(ledger, axes), costTable(ledger, axes)) : null,
+    h("div", { class: "filters", role: "group", "aria-label": "What is shown" }, select("measured on", "filter-place", placeChoices(places), place, (value) => choose({ place: value, scheme: null })), select("cohorts by", "filter-scheme", schemes, scheme, (value) => choose({ scheme: value }))),
+    section(`Cohorts by ${clean(scheme)}`, cohorts.length ? [cohortFigure(cohorts, headline, names), cohortTable(cohorts, headline, names)] : note("No cohort of this scheme was measured."), pictures(cells, pages, scheme, headline, names)),
+    section(`Gaps between cohorts by ${clean(scheme)}`, note(GAPS_SAID, " Those under all schemes stand in the ", h("a", { href: address("overview", ["fairness"]) }, "overview"), "."), gaps.length ? gapTable(gaps, names) : note("None was measured.")),
+    ledger.length ? section("Before and after repairs", note("Change of the error rate, after minus before on the same recordings of the same speakers, paired, in points: of the cohort that was worst on other speakers, of the one that was best, of everybody, and of the gap between the two. The last columns are the cohorts afterwards. ", h("b", {}, "Leveled down"), " says that a gap shrank mostly because the best served are served worse."), ledgerTable(ledger, names)) : null,
+    ledger.length ? section("Gap closed, and what it cost", costFigure(ledger, names), costTable(ledger, names)) : null,
   ];
-};
-// By cell the schemes that it has cohorts under: those with error rates or gaps, not what else is told in parts, such as gates.
-const bySchemes = (table) => {
-  const found = new Map(), rates = new Set(Object.values(board.tasks).map((task) => task.headline));
-  for (let at = 0; at < table.n; at++) {
-    const cell = table.at.cell(at), scheme = table.at.scheme(at);
-    if (scheme === "all" || !(table.at.cohort(at) === "*" || rates.has(table.at.metric(at)))) continue;
-    if (!found.has(cell)) found.set(cell, new Set());
-    found.get(cell).add(scheme);
-  }
-  return found;
 };

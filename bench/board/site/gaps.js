@@ -1,4 +1,4 @@
-// Gaps with what chance alone gives, the ledger of repairs, and what a repair costs.
+// Gaps between cohorts with what chance alone gives: drawn, in a table, and those of all models and schemes.
 const gapFlags = (row) => Object.fromEntries((row?.flags ?? []).filter((flag) => flag.includes(":")).map((flag) => [flag.slice(0, flag.indexOf(":")), flag.slice(flag.indexOf(":") + 1)]));
 const verdict = (row) => {
   if (!row || row.value === null) return row?.reason ?? "no gap";
@@ -19,80 +19,62 @@ const gapBar = (row) => {
   return svg;
 };
 
-const gapTable = (found, axes) => {
+const gapColumns = (metric) => {
   const amount = (key, title) => ({ ...numberColumn(key, title, (row) => row.gap?.[key]), text: (row) => (row.gap?.[key] === null || row.gap?.[key] === undefined ? NOTHING : digits(row.gap.metric, row.gap[key], row.gap.value ?? 1)) });
-  return tableOf({
-    caption: "Gaps between cohorts", rows: found, sort: { key: "gap", descending: true },
-    columns: [
-      textColumn("model", "model", (row) => cellName(row.cell, axes)), textColumn("scheme", "scheme", (row) => row.scheme),
-      textColumn("pair", "worst / best", (row) => { const { bottom, top } = gapFlags(row.gap); return bottom ? `${bottom} / ${top}` : ""; }),
-      { ...metricColumn(found[0]?.gap?.metric ?? "gap_rel", (row) => row.gap), key: "gap", title: "relative gap %" },
-      amount("null_q95", "chance, 95 %"), amount("detectable", "detectable"),
-      { key: "drawn", title: "drawn", text: () => "", node: (row) => gapBar(row.gap), raw: () => ({}) },
-      textColumn("reading", "reading", (row) => verdict(row.gap)),
-    ],
-  }, "earmark-gaps");
+  return [
+    { ...textColumn("pair", "worst / best", (row) => { const { bottom, top } = gapFlags(row.gap); return bottom ? `${bottom} / ${top}` : ""; }), style: "cohorts" },
+    { ...metricColumn(metric, (row) => row.gap), key: "gap", title: "relative gap %" },
+    amount("null_q95", "chance, 95 %"), amount("detectable", "detectable"),
+    { key: "drawn", title: "drawn", text: () => "", node: (row) => gapBar(row.gap), raw: () => ({}), widest: 20 },
+    { ...textColumn("reading", "reading", (row) => verdict(row.gap)), style: "reading" },
+  ];
 };
+const gapTable = (found, names) => tableOf({
+  caption: "Gaps between cohorts", rows: found, sort: { key: "gap", descending: true },
+  columns: [textColumn("model", "model", (row) => names.name(row.cell)), textColumn("scheme", "scheme", (row) => row.scheme), ...gapColumns(found[0]?.gap?.metric ?? "gap_rel")],
+}, "earmark-gaps");
+const GAPS_SAID = "Bar: the gap, with its interval. Shaded: what chance alone stays under in 95 of 100 random assignments of speakers to cohorts. Dashed stroke: the smallest true gap that these speakers would show in 80 of 100 cases. A gap inside the shade is no finding.";
 
-// --- repairs ------------------------------------------------------------------------------------------------------
+// --- all of them, as a table of the overview ----------------------------------------------------------------------
 
-// The same model before its repair: same run, weights it began from, and place.
-const baseOf = (cell) => everyCell((one) => board.cells.at.run(one) === board.cells.at.run(cell) && !cellText(one, "mitigation") &&
-  ["train_key", "plugin", "corpus", "split", "condition", "device", "seed", "chunk_ms"].every((axis) => cellText(one, axis) === cellText(cell, axis)))[0];
-
-const ledgerRows = (cells, pages) => cells.filter((cell) => cellText(cell, "mitigation") && cellText(cell, "scheme")).map((cell) => {
-  const rows = pages.get(board.cells.at.run(cell)).of(cell, cellText(cell, "scheme"));
-  const find = (cohort, metric) => rows.find((row) => row.cohort === cohort && row.metric === metric) ?? null;
-  const gap = find("*", "gap_abs_change"), { bottom, top } = gapFlags(gap);
-  if (!bottom) return null;
-  return {
-    cell, bottom, top, gap, scheme: cellText(cell, "scheme"), of_bottom: find(bottom, "wer_change"), of_top: find(top, "wer_change"), overall: overallOf(cell, "wer_change"),
-    mean: find("*", "wer_cohort_mean"), max: find("*", "wer_cohort_max"), variance: find("*", "wer_cohort_var_debiased"), leveled: gap.flags.includes("leveled_down"), ...costOf(cell),
-  };
-}).filter(Boolean);
-
-// What the repaired model costs beyond the one before: multiply-accumulates, parameters, and steps of training.
-const costOf = (cell) => {
-  const base = baseOf(cell);
-  const ratio = (metric) => { const [before, after] = [base, cell].map((one) => (one === undefined ? null : overallOf(one, metric)?.value ?? null)); return before && after !== null ? after / before - 1 : null; };
-  const repair = board.cells.at.flags(cell).find((flag) => flag.startsWith("repair:"))?.slice(7);
-  const made = Object.values(runOf(cell).checkpoints).find((one) => one.repair?.name === repair && one.seed === board.cells.at.seed(cell));
-  return { macs: ratio("macs_per_audio_second"), parameters: ratio("n_parameters"), steps: made ? made.steps : null };
+// By cell the schemes that it has cohorts under: those with error rates or gaps, not what else is told in parts, such as gates.
+const bySchemes = (table) => {
+  const found = new Map(), rates = new Set(Object.values(board.tasks).map((task) => task.headline));
+  for (let at = 0; at < table.n; at++) {
+    const cell = table.at.cell(at), scheme = table.at.scheme(at);
+    if (scheme === "all" || !(table.at.cohort(at) === "*" || rates.has(table.at.metric(at)))) continue;
+    if (!found.has(cell)) found.set(cell, new Set());
+    found.get(cell).add(scheme);
+  }
+  return found;
 };
-// Below it, MACs differ because other words were decoded, not because the model grew.
-const SAME_MACS = 0.005;
-const share = (key, title) => numberColumn(key, title, (row) => row[key], (amount) => `${amount >= 0 ? "+" : ""}${(100 * amount).toFixed(2)} %`);
+const loadRuns = async (cells) => new Map(await Promise.all([...new Set(cells.map((cell) => board.cells.at.run(cell)))].map(async (run) => [run, await loadRun(run)])));
+const schemesOf = (pages, cell) => { const { table } = pages.get(board.cells.at.run(cell)); return (table.schemes ??= bySchemes(table)).get(cell) ?? new Set(); };
+// The gaps of some cells under some schemes: the one that is shown first, or whatever says why there is none.
+const gapsOf = (pages, cells, wanted = () => true) => cells.flatMap((cell) => [...schemesOf(pages, cell)].filter(wanted).map((scheme) => {
+  const rows = pages.get(board.cells.at.run(cell)).of(cell, scheme).filter((row) => row.cohort === "*"), { gap } = board.tasks[cellText(cell, "task")];
+  return { cell, scheme, gap: rows.find((row) => row.metric === gap) ?? rows.find((row) => row.value === null) };
+})).filter((row) => row.gap);
 
-const ledgerTable = (rows, axes) => tableOf({
-  caption: "Before and after repairs", rows, sort: { key: "gap" },
-  columns: [
-    textColumn("model", "model", (row) => cellName(row.cell, axes)), textColumn("pair", "worst / best", (row) => `${row.bottom} / ${row.top}`),
-    ...[["of_bottom", "worst"], ["of_top", "best"], ["overall", "everybody"], ["gap", "gap"], ["mean", "cohort mean"], ["max", "cohort max"], ["variance", "cohort variance"]].map(([key, title]) => ({ ...metricColumn(rows[0]?.[key]?.metric ?? "wer_change", (row) => row[key]), key, title })),
-    { ...textColumn("remark", "remark", (row) => (row.leveled ? "leveled down" : "")), node: (row) => (row.leveled ? chip("leveled down", "status failed") : "") },
-  ],
-}, "earmark-ledger");
+const GAP_FILTERS = { task: (row) => TASKS[cellText(row.cell, "task")], corpus: (row) => cellText(row.cell, "corpus"), condition: (row) => cellText(row.cell, "condition"), scheme: (row) => row.scheme, reading: (row) => verdict(row.gap).split(";")[0] };
 
-const costTable = (rows, axes) => tableOf({
-  caption: "Gap closed and its cost", rows, sort: { key: "closed", descending: true },
-  columns: [
-    textColumn("model", "model", (row) => cellName(row.cell, axes)),
-    { ...numberColumn("closed", "gap closed, points", (row) => -row.gap.value, (amount) => (100 * amount).toFixed(2)), node: (row) => [h("a", { href: numberAddress(row.gap) }, (-100 * row.gap.value).toFixed(2)), h("small", {}, row.gap.ci_low === null ? "" : `[${(-100 * row.gap.ci_high).toFixed(2)}, ${(-100 * row.gap.ci_low).toFixed(2)}]`)] },
-    share("macs", "extra MACs"), share("parameters", "extra parameters"), numberColumn("steps", "extra training steps", (row) => row.steps),
-    { ...numberColumn("per", "points per 1 % of MACs", (row) => (row.macs > SAME_MACS ? -row.gap.value / row.macs : null)), text: (row) => (row.macs === null ? NOTHING : row.macs > SAME_MACS ? (-row.gap.value / row.macs).toFixed(2) : "no extra MACs") },
-    { ...numberColumn("per_steps", "points per 100 steps", (row) => (row.steps ? (-1e4 * row.gap.value) / row.steps : null), (amount) => amount.toFixed(2)) },
-  ],
-}, "earmark-gap-cost");
-
-const costFigure = (rows, axes) => {
-  const values = rows.filter((row) => row.steps !== null).map((row) => ({ steps: row.steps, closed: -100 * row.gap.value, low: -100 * (row.gap.ci_high ?? row.gap.value), high: -100 * (row.gap.ci_low ?? row.gap.value), label: clean(cellName(row.cell, axes)), href: numberAddress(row.gap) }));
-  if (values.length < 2) return null;
-  const x = nominal("label", { axis: { labelAngle: -30, labelLimit: 220 } }), color = nominal("label", { legend: null });
-  return figure("Points of gap closed by each repair with its interval; the numbers are in the table below", {
-    height: 240, data: { values },
-    layer: [
-      { mark: { type: "rule", strokeDash: [3, 3], color: INK, opacity: 0.5 }, encoding: { y: { datum: 0 } } },
-      { mark: { type: "rule", strokeWidth: 2 }, encoding: { x, y: quantity("low", "gap closed (points)"), y2: { field: "high" }, color } },
-      { mark: { type: "point", filled: true, size: 80, cursor: "pointer" }, encoding: { x, y: quantity("closed"), color, tooltip: [{ field: "label" }, { field: "closed", type: "quantitative", format: ".2f" }, { field: "steps", title: "extra training steps" }] } },
-    ],
-  }, "Above the dashed line the gap between the two cohorts became smaller.");
+const gapsOverview = async (params, tabs) => {
+  const candidates = everyCell((cell) => (params.runs === "all" || isNow(cell)) && cellText(cell, "split") === "measure");
+  const pages = await loadRuns(candidates);
+  const devices = distinct(candidates.map((cell) => cellText(cell, "device"))), device = devices.includes(params.device) ? params.device : devices[0];
+  const found = gapsOf(pages, candidates.filter((cell) => cellText(cell, "device") === device));
+  const words = (params.text ?? "").toLowerCase().split(/\s+/).filter(Boolean), names = namesOf(found.map((row) => row.cell));
+  const rows = found.filter((row) => Object.entries(GAP_FILTERS).every(([axis, read]) => !params[axis] || read(row) === params[axis]) && words.every((word) => `${names.name(row.cell)} ${Object.values(GAP_FILTERS).map((read) => read(row)).join(" ")}`.toLowerCase().includes(word)));
+  const shared = Object.entries(GAP_FILTERS).filter(([axis, read]) => axis !== "reading" && (axis === "scheme" || new Set(rows.map(read)).size > 1));
+  const model = textColumn("model", "model", (row) => names.name(row.cell), { node: (row) => [modelLink(row.cell), h("small", { class: "apart", title: names.apart(row.cell) }, names.apart(row.cell))], widest: 34 });
+  return [
+    h("h1", {}, "Overview"), tabs,
+    h("div", { class: "filters", role: "group", "aria-label": "Filters" }, devices.length ? select("device", "filter-device", devices, device, (value) => choose({ device: value })) : null,
+      Object.entries(GAP_FILTERS).map(([axis, read]) => select(axis, `filter-${axis}`, [["", "all"], ...distinct(found.map(read)).map((text) => [text, corpusText(text)])], params[axis] ?? "", (value) => choose({ [axis]: value }))),
+      select("runs", "filter-runs", [["", "newest of each suite"], ["all", "all"]], params.runs ?? "", (value) => choose({ runs: value })), findField(params)),
+    rows.length ? tableOf({ caption: `Gaps between cohorts, ${device}`, rows, sort: sortOf(params).key ? sortOf(params) : { key: "gap", descending: true }, onSort: keepSort, rowClass: (row) => row.gap.status,
+      columns: [model, ...shared.map(([axis, read]) => textColumn(axis, axis, (row) => corpusText(read(row) ?? ""))), ...gapColumns("gap_rel")] }, "earmark-fairness") : note(found.length ? "No gap is like that." : "No run here has cohorts."),
+    note(GAPS_SAID, " Cohort by cohort, with maps and repairs: ", h("a", { href: address("fairness") }, "Fairness"), "."),
+  ];
 };
+const findField = (params) => h("label", { class: "field" }, h("span", {}, "find"), h("input", { type: "search", id: "filter-text", value: params.text ?? "", input: (event) => choose({ text: event.target.value }) }));

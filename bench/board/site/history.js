@@ -1,5 +1,12 @@
 // A metric over runs and commits, with the steps that asv's detection found when the page was built.
-const lineOf = (cell) => [placeName(cell), runOf(cell).host.id, cellName(cell, ["preset", "options", "train_corpus", "steps", "labels", "cohort_input", "seed", "chunk_ms", "threads"])].join(" · ");
+// One line: one model under the same circumstances on one machine.
+const LINE = ["label", "preset", "options", "train_corpus", "steps", "labels", "cohort_input", "seed", "chunk_ms", "threads"];
+const lineOf = (cell) => [placeName(cell), runOf(cell).host.id, ...LINE.map((axis) => cellText(cell, axis))].join("\u0000");
+// Its name among others, with the machine where there are several.
+const lineNames = (cells) => {
+  const names = namesOf(cells), several = new Set(cells.map((cell) => runOf(cell).host.id)).size > 1;
+  return (cell) => [names.name(cell), several ? runOf(cell).host.id : ""].filter(Boolean).join(" · ");
+};
 
 const historyLines = (cells, metric) => {
   const lines = new Map();
@@ -33,10 +40,9 @@ const notesAt = (points, metric) => board.notes.flatMap((one) => {
 });
 
 const historyFigure = (lines, metric, notes) => {
-  const names = [...lines.keys()];
-  const prefix = names.length > 1 ? sharedPrefix(names) : 0;
-  const values = names.flatMap((name) => lines.get(name).map(({ cell, row, at, step }) => ({ at, ...ends(row, "y"), label: clean(names.length > 1 ? name.slice(prefix) || name : name).slice(0, 80), step: step?.verdict ?? "", told: stepText(step, metric), said: `${valueText(row)} ${intervalText(row)}`, run: runOf(cell).run_id, commit: runOf(cell).git_sha ?? "unknown", href: numberAddress(row) })));
-  const x = { field: "at", type: "temporal", title: "started (UTC)", scale: { type: "utc" } }, color = nominal("label", { legend: { columns: 1, labelLimit: 600 } });
+  const all = [...lines.values()], name = lineNames(all.map(([first]) => first.cell));
+  const values = all.flatMap((points) => points.map(({ cell, row, at, step }) => ({ at, ...ends(row, "y"), label: clean(name(points[0].cell)).slice(0, 160), step: step?.verdict ?? "", told: stepText(step, metric), said: `${valueText(row)} ${intervalText(row)}`, run: runOf(cell).run_id, commit: runOf(cell).git_sha ?? "unknown", href: numberAddress(row) })));
+  const x = { field: "at", type: "temporal", title: "started (UTC)", scale: { type: "utc" } }, color = nominal("label", { legend: { columns: 2, labelLimit: 400 } });
   return figure(`${withUnit(metric)} over runs; the numbers are in the table below`, {
     height: 320, data: { values }, layer: [
       { mark: { type: "line", opacity: 0.6 }, encoding: { x, y: quantity("y", withUnitIn(metric), { scale: { zero: false } }), color } },
@@ -48,7 +54,6 @@ const historyFigure = (lines, metric, notes) => {
   }, STEPS_SAID());
 };
 const STEPS_SAID = () => [board.steps === null ? "Steps are not marked: the page was built without asv. " : "A triangle marks a run with which the level changed, downwards where it became worse, by asv’s detection of steps over the runs of one model on one machine. ", "Dashed lines are notes."];
-const sharedPrefix = (names) => { let at = 0; while (names.every((name) => name[at] !== undefined && name[at] === names[0][at])) at++; return names[0].lastIndexOf("· ", at) + 2 > 1 ? names[0].lastIndexOf("· ", at) + 2 : 0; };
 
 const historyView = ({ parts, params }) => {
   const tasks = Object.keys(TASKS).filter((task) => everyCell((cell) => cellText(cell, "task") === task).length);
@@ -60,16 +65,16 @@ const historyView = ({ parts, params }) => {
   const models = distinct(all.filter((cell) => placeName(cell) === place).map((cell) => cellText(cell, "label"))), model = models.includes(params.model) ? params.model : "";
   const cells = all.filter((cell) => placeName(cell) === place && (!model || cellText(cell, "label") === model));
   const lines = historyLines(cells, metric), points = [...lines.values()].flat();
-  const notes = notesAt(points, metric);
+  const notes = notesAt(points, metric), name = lineNames(cells);
   return [
     h("h1", {}, "History"),
     h("nav", { class: "tabs", "aria-label": "Tasks" }, tasks.map((one) => h("a", { href: address("history", [one]), "aria-current": one === task ? "page" : null }, TASKS[one]))),
-    h("div", { class: "filters", role: "group", "aria-label": "What is shown" }, select("metric", "filter-metric", known.map((one) => [one, withUnit(one)]), metric, (value) => choose({ metric: value })), select("measured on", "filter-place", places, place, (value) => choose({ place: value, model: null })), select("model", "filter-model", [["", "all"], ...models], model, (value) => choose({ model: value }))),
+    h("div", { class: "filters", role: "group", "aria-label": "What is shown" }, select("metric", "filter-metric", known.map((one) => [one, withUnit(one)]), metric, (value) => choose({ metric: value })), select("measured on", "filter-place", placeChoices(places), place, (value) => choose({ place: value, model: null })), select("model", "filter-model", [["", "all"], ...models], model, (value) => choose({ model: value }))),
     points.length ? figureOrMany(lines, metric, notes) : note("No run has this."),
     notes.length ? section("Notes", h("ul", {}, notes.map((one) => h("li", {}, h("time", {}, one.at.slice(0, 16).replace("T", " ")), " ", one.text, one.about ? h("small", {}, ` (${one.about})`) : null)))) : null,
     tableOf({ caption: `${withUnit(metric)} over runs`, rows: points, sort: sortOf(params).key ? sortOf(params) : { key: "started", descending: true }, onSort: keepSort, columns: [
       textColumn("started", "started (UTC)", (row) => row.at.slice(0, 19).replace("T", " ")), textColumn("suite", "run", (row) => `${runOf(row.cell).suite}/${runOf(row.cell).run_id}`, { node: (row) => h("a", { href: address("run", [runOf(row.cell).run_id]) }, runOf(row.cell).suite) }), textColumn("commit", "commit", (row) => (runOf(row.cell).git_sha ?? "").slice(0, 7)),
-      textColumn("model", "model", (row) => cellName(row.cell, varying(cells))), metricColumn(metric, (row) => row.row), textColumn("step", "step", (row) => stepText(row.step, metric), { node: (row) => stepNode(row.step, metric), widest: 60 }),
+      textColumn("model", "model", (row) => name(row.cell)), metricColumn(metric, (row) => row.row), textColumn("step", "step", (row) => stepText(row.step, metric), { node: (row) => stepNode(row.step, metric), widest: 60 }),
     ] }, "earmark-history"),
   ];
 };

@@ -11,8 +11,8 @@ const modelList = () => {
   ] }, "earmark-models")];
 };
 
-const delayFigure = (cells, axes) => {
-  const values = cells.flatMap((cell) => DELAYS.flatMap((stem) => [50, 90, 95, 99].map((q) => ({ stem, q, row: overallOf(cell, `${stem}_p${q}`) })).filter(({ row }) => row?.value !== null && row).map(({ stem: name, q, row }) => ({ ...ends(row, "y"), delay: name.replaceAll("_", " "), q: `p${q}`, label: clean(cellName(cell, axes)), said: `${valueText(row)} ${intervalText(row)} ms`, href: numberAddress(row) }))));
+const delayFigure = (cells, names) => {
+  const values = cells.flatMap((cell) => DELAYS.flatMap((stem) => [50, 90, 95, 99].map((q) => ({ stem, q, row: overallOf(cell, `${stem}_p${q}`) })).filter(({ row }) => row?.value !== null && row).map(({ stem: name, q, row }) => ({ ...ends(row, "y"), delay: name.replaceAll("_", " "), q: `p${q}`, label: clean(names.name(cell)), said: `${valueText(row)} ${intervalText(row)} ms`, href: numberAddress(row) }))));
   if (!values.length) return null;
   const shared = { x: { field: "q", type: "ordinal", title: null, axis: { labelAngle: 0 } }, xOffset: { field: "label" }, color: nominal("label", { legend: new Set(values.map((value) => value.label)).size > 1 ? {} : null }) };
   return section("Latency percentiles", figure("Percentiles of each delay with intervals; the numbers are in the table of results", {
@@ -24,8 +24,8 @@ const delayFigure = (cells, axes) => {
   }, "Delays count from when the audio was due; strokes are 95 % intervals."));
 };
 
-const serviceFigure = (pages, axes) => {
-  const values = pages.flatMap(([cell, page]) => (page.service ?? []).map(([x, median, high, n]) => ({ x, median, high, n, label: clean(cellName(cell, axes)) })));
+const serviceFigure = (pages, names) => {
+  const values = pages.flatMap(([cell, page]) => (page.service ?? []).map(([x, median, high, n]) => ({ x, median, high, n, label: clean(names.name(cell)) })));
   if (!values.length) return null;
   const x = quantity("x", "position in the stream (s)"), color = nominal("label");
   return section("Service time along the stream", figure("Median and 95th percentile of the time spent on a chunk, by position in the stream", {
@@ -36,8 +36,8 @@ const serviceFigure = (pages, axes) => {
   }, `Whole line: median${pages.length > 3 ? "" : "; dashed: 95th percentile"}. A line that rises says that a model slows down as the stream grows.`));
 };
 
-const gateFigure = (pages, axes) => {
-  const values = pages.flatMap(([cell, page]) => (page.gates ?? []).map(([name, mean, low, high, n]) => ({ name, mean, low, high, n, label: clean(cellName(cell, axes)), ...gatePlace(name) })).filter((gate) => gate.kind));
+const gateFigure = (pages, names) => {
+  const values = pages.flatMap(([cell, page]) => (page.gates ?? []).map(([name, mean, low, high, n]) => ({ name, mean, low, high, n, label: clean(names.name(cell)), ...gatePlace(name) })).filter((gate) => gate.kind));
   if (!values.length) return null;
   const heat = { x: { field: "block", type: "ordinal", title: "block", axis: { labelAngle: 0 } }, y: nominal("kind") };
   return section("Gates", figure("Share of each gate that was on, by kind and block", {
@@ -97,17 +97,17 @@ const modelView = async ({ parts: [name], params }) => {
   const places = distinct(cells.map(placeName)), place = places.includes(params.place) ? params.place : mostOf(measured(cells).map(placeName));
   const mine = cells.filter((cell) => placeName(cell) === place && cellText(cell, "status") === "ok").slice(0, 8);
   const pages = await Promise.all(mine.map(async (cell) => [cell, await loadCell(cell)]));
-  const axes = varying(mine), known = [...metricsOf(task)].filter((metric) => cells.some((cell) => overallOf(cell, metric)));
+  const names = namesOf(mine), ofAll = namesOf(cells), known = [...metricsOf(task)].filter((metric) => cells.some((cell) => overallOf(cell, metric)));
   const listed = [...board.tasks[task].columns.filter((metric) => known.includes(metric)), ...known.filter((metric) => !board.tasks[task].columns.includes(metric))];
   const size = cells.map((cell) => overallOf(cell, "n_parameters")).find((row) => row?.value);
   return [
     h("p", { class: "crumbs" }, h("a", { href: address("model") }, "Models"), " / ", name), h("h1", {}, name),
     facts({ task: TASKS[task], origin: about ? `${about.origin}, version ${about.version}, digest ${about.digest}` : null, license: about?.license, "its weights have seen": about?.trained_on.join(", "), "presets measured": distinct(cells.map((cell) => cellText(cell, "preset"))).join(", "), options: distinct(cells.map((cell) => cellText(cell, "options"))).join(" or "), parameters: size ? h("a", { href: numberAddress(size) }, valueText(size)) : null, card: about?.origin === "in-tree" ? h("code", {}, `models/${name}/README.md`) : null }),
     section("Results", tableOf({ caption: `Results of ${name}`, rows: cells.map((cell) => ({ cell })), sort: sortOf(params).key ? sortOf(params) : { key: board.tasks[task].headline }, onSort: keepSort,
-      columns: [textColumn("variant", "variant", (row) => cellName(row.cell, varying(cells)) ), ...["corpus", "condition", "device"].map((axis) => textColumn(axis, axis, (row) => cellText(row.cell, axis))), textColumn("suite", "suite", (row) => runOf(row.cell).suite), ...listed.map((metric) => metricColumn(metric, (row) => overallOf(row.cell, metric))), statusColumn()] }, `earmark-${name}`)),
-    h("div", { class: "filters", role: "group", "aria-label": "What is drawn" }, select("drawn for", "filter-place", places, place, (value) => choose({ place: value }))),
-    delayFigure(mine, axes), serviceFigure(pages, axes), gateFigure(pages, axes),
-    pages.some(([, page]) => page.det) ? section("Detection error trade-off", detFigure(pages.map(([cell, page]) => [cellName(cell, axes), page]))) : null,
-    mine.length ? section("Recordings", h("ul", {}, mine.filter((cell) => board.cells.at.page(cell)).map((cell) => { const row = overallOf(cell, board.tasks[task].headline); return row ? h("li", {}, h("a", { href: numberAddress(row) }, `${cellName(cell, axes)}: ${withUnit(row.metric)} ${valueText(row)}`)) : null; }))) : null,
+      columns: [textColumn("variant", "variant", (row) => ofAll.name(row.cell)), ...["corpus", "condition", "device"].map((axis) => textColumn(axis, axis, (row) => corpusText(cellText(row.cell, axis)), { widest: 30 })), textColumn("suite", "suite", (row) => runOf(row.cell).suite), ...listed.map((metric) => metricColumn(metric, (row) => overallOf(row.cell, metric))), statusColumn()] }, `earmark-${name}`)),
+    h("div", { class: "filters", role: "group", "aria-label": "What is drawn" }, select("drawn for", "filter-place", placeChoices(places), place, (value) => choose({ place: value }))),
+    delayFigure(mine, names), serviceFigure(pages, names), gateFigure(pages, names),
+    pages.some(([, page]) => page.det) ? section("Detection error trade-off", detFigure(pages.map(([cell, page]) => [names.name(cell), page]))) : null,
+    mine.length ? section("Recordings", h("ul", {}, mine.filter((cell) => board.cells.at.page(cell)).map((cell) => { const row = overallOf(cell, board.tasks[task].headline); return row ? h("li", {}, h("a", { href: numberAddress(row) }, `${names.name(cell)}: ${withUnit(row.metric)} ${valueText(row)}`)) : null; }))) : null,
   ];
 };

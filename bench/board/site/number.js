@@ -22,7 +22,7 @@ const countedFacts = (row) => {
 
 const cellFacts = (cell) => facts({
   model: modelLink(cell), ...Object.fromEntries(["preset", "options", "train_corpus", "steps", "labels", "seed", "mitigation", "finder", "scheme", "cohort_input"].map((axis) => [axisTitle(axis), cellText(cell, axis)])),
-  "measured on": placeName(cell), chunks: cellText(cell, "chunk_ms") && `${cellText(cell, "chunk_ms")} ms, ${cellText(cell, "pacing")} pacing, ${cellText(cell, "passes")} passes`,
+  "measured on": corpusText(placeName(cell)), chunks: cellText(cell, "chunk_ms") && `${cellText(cell, "chunk_ms")} ms, ${cellText(cell, "pacing")} pacing, ${cellText(cell, "passes")} passes`,
   computed: `${cellText(cell, "backend")} ${cellText(cell, "precision")}, ${cellText(cell, "threads")} threads`, cell: h("code", {}, board.cells.at.cell(cell)),
 });
 
@@ -44,7 +44,7 @@ const numberView = async ({ parts: [run, key, metric], params }) => {
   if (!row) return [h("h1", {}, "No such number"), note("The tables of this page have no ", String(metric), " of cell ", String(key), " in run ", String(run), ".")];
   const where = row.scheme === "all" ? "" : ` · ${row.scheme}: ${row.cohort === "*" ? "across cohorts" : row.cohort}`;
   return [
-    h("p", { class: "crumbs" }, h("a", { href: address("overview", [cellText(cell, "task")]) }, TASKS[cellText(cell, "task")]), " / ", modelLink(cell), " / ", placeName(cell), where),
+    h("p", { class: "crumbs" }, h("a", { href: address("overview", [cellText(cell, "task")]) }, TASKS[cellText(cell, "task")]), " / ", modelLink(cell), " / ", corpusText(placeName(cell)), where),
     h("h1", {}, `${metricTitle(metric)} `, h("span", { class: "figure" }, `${valueText(row)} ${row.value === null ? "" : metricUnit(metric)}`), " ", h("small", {}, intervalText(row))),
     h("div", { class: "two" }, section("How it was counted", countedFacts(row)), section("Where it was measured", originFacts(runOf(cell), cellText(cell, "plugin"))), section("What was measured", cellFacts(cell))),
     await recordingsOf(cell),

@@ -10,6 +10,7 @@ const overviewRows = (task, params) => {
 };
 const textOf = (row, axis) => (row.reported ? { corpus: row.reported.corpus, condition: row.reported.condition, status: "reported", label: row.reported.plugin, suite: row.reported.source }[axis] ?? ""
   : axis === "suite" ? runOf(row.cell).suite : cellText(row.cell, axis));
+const shownText = (row, axis) => corpusText(textOf(row, axis));
 
 const keptRows = (rows, params, device) => {
   const split = splitOf(rows, params);
@@ -33,29 +34,22 @@ const rowColumn = (metric) => {
   return { ...inner, node: (row) => (row.reported ? valueText(reportedValue(row, metric)) : numberNode(overallOf(row.cell, metric))) };
 };
 
-// What tells rows with one label apart, for those that share theirs with another row: the axes in which these differ.
-const twinAxes = (cells) => {
-  const twins = new Map();
-  for (const cell of cells) { const key = cellText(cell, "label"); twins.set(key, [...(twins.get(key) ?? []), cell]); }
-  return new Map([...twins].map(([key, found]) => [key, found.length > 1 ? varying(found) : []]));
-};
-const apartText = (cell, axes) => cellName(cell, axes.get(cellText(cell, "label"))).slice(cellText(cell, "label").length).replace(/^ · /, "");
-
 const overviewColumns = (rows, metrics) => {
   const cells = rows.filter((row) => !row.reported).map((row) => row.cell);
-  const axes = twinAxes(cells), apart = (row) => apartText(row.cell, axes);
-  const plain = (axis, title) => textColumn(axis, title ?? axisTitle(axis), (row) => textOf(row, axis));
+  const names = namesOf(cells), apart = (row) => names.apart(row.cell);
+  const plain = (axis, title) => textColumn(axis, title ?? axisTitle(axis), (row) => shownText(row, axis));
   const model = {
     ...plain("label", "model"), widest: 34,
     text: (row) => (row.reported ? `${row.reported.plugin}: ${row.reported.variant}` : [textOf(row, "label"), apart(row)].filter(Boolean).join(" · ")),
     read: (row) => (row.reported ? textOf(row, "label") : [textOf(row, "label"), apart(row)].join(" ")),
-    node: (row) => (row.reported ? h("span", { title: row.reported.source }, row.reported.variant, " ", chip("reported", "reported", row.reported.source)) : [modelLink(row.cell), apart(row) ? h("small", { class: "apart" }, apart(row)) : null]),
+    node: (row) => (row.reported ? h("span", { title: row.reported.source }, row.reported.variant, " ", chip("reported", "reported", row.reported.source)) : [modelLink(row.cell), apart(row) ? h("small", { class: "apart", title: apart(row) }, apart(row)) : null]),
   };
   const shared = ["corpus", "condition"].filter((axis) => new Set(rows.map((row) => textOf(row, axis))).size > 1);
   const seeds = varying(cells).map((axis) => ({ ...plain(axis), read: (row) => (row.reported ? null : board.cells.at[axis](row.cell) ?? null), number: ["seed", "steps", "chunk_ms", "passes", "threads"].includes(axis), widest: 22, style: axis === "options" ? "options" : null }));
   const suite = new Set(cells.map((cell) => cellText(cell, "run"))).size > 1 || rows.some((row) => row.reported)
-    ? [{ ...plain("suite", "suite or source"), node: (row) => (row.reported ? h("small", {}, row.reported.source) : h("a", { href: address("run", [runOf(row.cell).run_id]) }, runOf(row.cell).suite)), widest: 26 }] : [];
-  return [model, ...shared.map((axis) => plain(axis)), ...metrics.map(rowColumn), ...seeds, ...suite, statusColumn()];
+    ? [{ ...plain("suite", "suite or source"), style: "source", node: (row) => (row.reported ? h("small", {}, row.reported.source) : h("a", { href: address("run", [runOf(row.cell).run_id]) }, runOf(row.cell).suite)), widest: 26 }] : [];
+  const heard = rows.some((row) => !row.reported && heardText(row.cell)) ? [textColumn("heard", "heard", (row) => (row.reported ? "" : heardText(row.cell)))] : [];
+  return [model, ...shared.map((axis) => ({ ...plain(axis), widest: 18 })), ...heard, ...metrics.map(rowColumn), ...seeds, ...suite, statusColumn()];
 };
 
 const statusColumn = () => ({
@@ -79,6 +73,8 @@ const columnPicker = (task, known, shown, params) => {
       h("label", {}, h("input", { type: "checkbox", id: `column-${metric}`, checked: shown.includes(metric), change: (event) => toggle(metric, event.target.checked) }), " ", withUnit(metric), metricTitle(metric) === metric ? null : h("small", {}, ` ${metric}`)))));
 };
 
+const bestFirst = (metric) => `${board.metrics[metric]?.better === "higher" ? "-" : ""}${metric}`;
+
 // Pairs of rows on the screen whose order another rule turns round.
 const rulesSaid = (rows) => {
   const cells = new Set(rows.map((row) => row.cell));
@@ -88,8 +84,11 @@ const rulesSaid = (rows) => {
     note("The same errors, pooled over speakers or utterances instead of words, compared as texts stand, or with another rule of the EER, put these pairs in the other order:"), h("ul", {}, found.slice(0, 50).map((flip) => h("li", {}, clean(flip.text)))), found.length > 50 ? note(`… and ${found.length - 50} more.`) : null)];
 };
 
+const taskTabs = (present, task) => h("nav", { class: "tabs", "aria-label": "Tasks" }, [...present.map((one) => [one, TASKS[one]]), ["fairness", "Fairness"]].map(([one, title]) => h("a", { href: address("overview", [one]), "aria-current": one === task ? "page" : null }, title)));
+
 const overview = ({ parts, params }) => {
   const present = Object.keys(TASKS).filter((task) => everyCell((cell) => cellText(cell, "task") === task).length || board.reported.some((row) => row.task === task));
+  if (parts[0] === "fairness") return gapsOverview(params, taskTabs(present, "fairness"));
   const task = present.includes(parts[0]) ? parts[0] : present[0];
   const all = overviewRows(task, params);
   const cells = all.filter((row) => !row.reported).map((row) => row.cell);
@@ -97,11 +96,11 @@ const overview = ({ parts, params }) => {
   const splits = distinct(cells.map((cell) => cellText(cell, "split")));
   const device = devices.includes(params.device) ? params.device : devices[0];
   const rows = keptRows(all, params, device);
-  const known = metricsOf(task);
+  const known = new Set([...metricsOf(task), ...board.reported.filter((row) => row.task === task).flatMap((row) => Object.keys(row.figures))]);
   const used = board.tasks[task].columns.filter((metric) => known.has(metric));
   const shown = params.columns ? params.columns.split(" ").filter((metric) => known.has(metric)) : used;
-  const [, down, key] = (params.sort ?? board.tasks[task].headline).match(/^(-?)(.*)$/s);
-  const filter = (axis) => select(axis, `filter-${axis}`, [["", "all"], ...distinct(all.map((row) => textOf(row, axis)))], params[axis] ?? "", (value) => choose({ [axis]: value }));
+  const [, down, key] = (params.sort ?? bestFirst(board.tasks[task].headline)).match(/^(-?)(.*)$/s);
+  const filter = (axis) => select(axis, `filter-${axis}`, [["", "all"], ...distinct(all.map((row) => textOf(row, axis))).map((text) => [text, corpusText(text)])], params[axis] ?? "", (value) => choose({ [axis]: value }));
   const grid = tableOf({
     columns: overviewColumns(rows, shown), rows, caption: `${TASKS[task]}, ${device ?? "no device"}`, sort: { key, descending: Boolean(down) },
     onSort: (sort) => history.replaceState(null, "", address("overview", [task], { ...params, sort: `${sort.descending ? "-" : ""}${sort.key}` })),
@@ -109,19 +108,19 @@ const overview = ({ parts, params }) => {
   }, `earmark-${task}`);
   return [
     h("h1", {}, "Overview"),
-    h("nav", { class: "tabs", "aria-label": "Tasks" }, present.map((one) => h("a", { href: address("overview", [one]), "aria-current": one === task ? "page" : null }, TASKS[one]))),
+    taskTabs(present, task),
     h("div", { class: "filters", role: "group", "aria-label": "Filters" },
       devices.length ? select("device", "filter-device", devices, device, (value) => choose({ device: value })) : null,
       FILTERS.map(filter),
       splits.length > 1 ? select("split", "filter-split", [["all", "all"], ...splits], splitOf(all, params) || "all", (value) => choose({ split: value })) : null,
       select("runs", "filter-runs", [["", "newest of each suite"], ["all", "all"], ...board.runs.filter((_, place) => cells.some((cell) => cellText(cell, "run") === String(place)) || params.run).map((run) => [run.run_id, runTitle(run)])], params.run ?? (params.runs === "all" ? "all" : ""),
         (value) => choose(value === "all" ? { runs: "all", run: null } : { run: value, runs: null })),
-      h("label", { class: "field" }, h("span", {}, "find"), h("input", { type: "search", id: "filter-text", value: params.text ?? "", input: (event) => choose({ text: event.target.value }) })),
+      findField(params),
       h("label", { class: "field check" }, h("input", { type: "checkbox", id: "filter-reported", checked: params.reported !== "no", change: (event) => choose({ reported: event.target.checked ? null : "no" }) }), h("span", {}, "published figures"))),
     columnPicker(task, known, shown, params),
     grid,
     ...rulesSaid(rows),
     ...board.unread.map(([run, why]) => note(h("b", {}, "Left out: "), `${run}, which can’t be read: ${why}`)),
-    note("Every number leads to its interval, machine and command, and from there to the utterances. ", chip("best", "best"), " is the best of the cells that may be compared: same corpus, split, condition and device, for timings the same machine. ", chip("≈ best", "tied"), " can’t be told from it at 5 %, after Holm’s correction: error rates paired by speaker, others by their intervals. ", chip("reported", "reported"), " figures stand in papers, were measured on other data and machines, and compete with nothing here."),
+    note("Every number leads to its interval, machine and command, and from there to the utterances. ", chip("best", "best"), " is the best of the cells that may be compared: they heard the same recordings under the same condition on the same kind of device, for timings on the same machine. ", chip("≈ best", "tied"), " can’t be told from it at 5 %, after Holm’s correction: error rates paired by speaker, others by their intervals. ", chip("reported", "reported"), " figures stand in papers, were measured on other data and machines, and compete with nothing here."),
   ];
 };

@@ -1,5 +1,5 @@
 // Drawings by Vega-Lite, loaded when the first one is wanted. Text and axes take the color of the page around them.
-const PALETTE = ["#2f7fc1", "#d55e00", "#159a76", "#c765a0", "#b08600", "#7a6fd0", "#5f9ea0", "#a0603a"];
+const PALETTE = ["#2f7fc1", "#d55e00", "#159a76", "#c765a0", "#b08600", "#7a6fd0", "#5f9ea0", "#a0603a", "#8a8f98", "#c0392b", "#6b8e23", "#3fa9d6"];
 const INK = "currentColor";
 const FONT = "system-ui, sans-serif";
 const AXIS = {
@@ -7,7 +7,7 @@ const AXIS = {
   labelLimit: 240, gridColor: INK, gridOpacity: 0.12, domainColor: INK, domainOpacity: 0.4, tickColor: INK, tickOpacity: 0.4, titlePadding: 8,
 };
 const LOOK = {
-  font: FONT, background: "transparent", aria: false, axis: AXIS, view: { stroke: null }, range: { category: PALETTE },
+  font: FONT, background: "transparent", aria: false, axis: AXIS, axisXQuantitative: { tickCount: 8, labelFlush: false }, view: { stroke: null }, range: { category: PALETTE },
   legend: { labelColor: INK, titleColor: INK, labelFont: FONT, titleFont: FONT, labelFontSize: 12, titleFontSize: 12, labelLimit: 320, orient: "bottom", columns: 2 },
 };
 

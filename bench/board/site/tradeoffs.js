@@ -28,15 +28,22 @@ const gapRows = async (cells, metrics) => {
   return found;
 };
 
-const tradeoffSpec = (points, [x, y], names) => {
+// Amounts so far apart that a linear axis would crowd the small ones.
+const spread = (values) => Math.min(...values) > 0 && Math.max(...values) > 5 * Math.min(...values);
+// An interval that reaches down to zero ends at the edge of a logarithmic axis.
+const clipped = (points, axis) => {
+  const values = points.map((point) => point[axis]), least = Math.min(...values) / 2;
+  if (spread(values)) for (const point of points) point[`${axis}_low`] = Math.max(point[`${axis}_low`], least);
+};
+
+const tradeoffSpec = (points, [x, y]) => {
   const scale = (axis, metric) => {
     const values = points.map((point) => point[axis]);
-    const wide = Math.min(...values) > 0 && Math.max(...values) > 10 * Math.min(...values);
-    return quantity(axis, withUnitIn(metric), { scale: { ...(wide ? { type: "log" } : { type: "linear", zero: false }), nice: true, padding: 24 } });
+    return quantity(axis, withUnitIn(metric), { scale: { ...(spread(values) ? { type: "log", nice: false } : { type: "linear", zero: false, nice: true }), padding: 24 } });
   };
-  const color = nominal("label", { scale: { range: PALETTE }, legend: names.size > 1 ? { labelLimit: 320, columns: 2 } : null });
+  const color = nominal("kind", { scale: { range: PALETTE }, legend: new Set(points.map((point) => point.kind)).size > 1 ? { columns: 3 } : null });
   const shared = { x: scale("x", x), y: scale("y", y), color };
-  const tooltip = ["model", "x value", "y value", "where", "run", "commit", "machine", "command"].map((field) => ({ field, type: "nominal" }));
+  const tooltip = ["model", "options", "x value", "y value", "where", "run", "commit", "machine", "command"].map((field) => ({ field, type: "nominal" }));
   return {
     height: 380, data: { values: points },
     layer: [
@@ -60,22 +67,22 @@ const tradeoffs = async ({ parts, params }) => {
   const y = known.includes(params.y) ? params.y : board.tasks[task].headline;
   const x = known.includes(params.x) ? params.x : COSTS.find((metric) => known.includes(metric)) ?? known[0];
   const points = tradeoffPoints(mine, x, y, await gapRows(mine, [x, y]));
-  const axes = varying(mine).slice(0, 6);
+  const names = namesOf(mine);
   const edge = new Set(frontier(points, [x, y].map((metric) => (board.metrics[metric]?.better === "higher" ? -1 : 1))));
   for (const point of points) {
     const run = runOf(point.cell), [a, b] = point.rows;
     Object.assign(point, {
-      label: clean(cellName(point.cell, axes)).slice(0, 90), edge: edge.has(point), href: numberAddress(b), model: clean(cellName(point.cell, axes)), where: placeName(point.cell), run: `${run.suite}/${run.run_id}`, commit: run.git_sha ?? "unknown", machine: machineText(run), command: run.command.join(" "),
+      kind: clean(cellText(point.cell, "label")), edge: edge.has(point), href: numberAddress(b), model: clean(names.name(point.cell)), options: cellText(point.cell, "options"), where: placeName(point.cell), run: `${run.suite}/${run.run_id}`, commit: run.git_sha ?? "unknown", machine: machineText(run), command: run.command.join(" "),
       "x value": `${withUnit(x)} ${valueText(a)} ${intervalText(a)}`, "y value": `${withUnit(y)} ${valueText(b)} ${intervalText(b)}`,
     });
   }
-  const axis = (name, chosen) => select(`${name} axis`, `axis-${name}`, distinct(known).map((metric) => [metric, withUnit(metric)]), chosen, (value) => choose({ [name]: value }));
-  const names = new Set(points.map((point) => point.label));
+  const axisChoice = (name, chosen) => select(`${name} axis`, `axis-${name}`, distinct(known).map((metric) => [metric, withUnit(metric)]), chosen, (value) => choose({ [name]: value }));
+  for (const axis of ["x", "y"]) clipped(points, axis);
   return [
     h("h1", {}, "Trade-offs"),
     h("nav", { class: "tabs", "aria-label": "Tasks" }, tasks.map((one) => h("a", { href: address("tradeoffs", [one]), "aria-current": one === task ? "page" : null }, TASKS[one]))),
-    h("div", { class: "filters", role: "group", "aria-label": "Axes" }, select("measured on", "filter-place", places, place, (value) => choose({ place: value })), axis("x", x), axis("y", y)),
-    points.length ? figure(`${withUnit(y)} against ${withUnit(x)}; the numbers are in the table below`, tradeoffSpec(points, [x, y], names), "Diamonds, joined by the dashed line, are the cells that no other beats on both axes. Strokes are 95 % intervals. A point leads to its number.") : note("No cell here has both."),
+    h("div", { class: "filters", role: "group", "aria-label": "Axes" }, select("measured on", "filter-place", placeChoices(places), place, (value) => choose({ place: value })), axisChoice("x", x), axisChoice("y", y)),
+    points.length ? figure(`${withUnit(y)} against ${withUnit(x)}; the numbers are in the table below`, tradeoffSpec(points, [x, y]), "Diamonds, joined by the dashed line, are the cells that no other beats on both axes. Strokes are 95 % intervals. A point leads to its number.") : note("No cell here has both."),
     tableOf({
       columns: [textColumn("model", "model", (row) => row.model, { node: (row) => h("a", { href: address("model", [cellText(row.cell, "plugin")]) }, row.model) }), metricColumn(x, (row) => row.rows[0]), ...(x === y ? [] : [metricColumn(y, (row) => row.rows[1])]), textColumn("edge", "frontier", (row) => (row.edge ? "not beaten on both" : ""))],
       rows: points, caption: "Points of the plot", sort: sortOf(params).key ? sortOf(params) : { key: y }, onSort: keepSort,

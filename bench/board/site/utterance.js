@@ -13,7 +13,7 @@ const utteranceAddress = (cell, id) => { const { view, parts, params } = here();
 const recordingsOf = async (cell) => {
   const page = await loadCell(cell);
   if (page.utterances) return section("Utterances", utteranceTable(cell, page.utterances));
-  if (page.det) return [section("Detection error trade-off", detFigure([[cellName(cell), page]]), scoreFigure(page)), cohortPictures(page, here().params.cohorts), section("Trials that went most wrong", trialTable(page))];
+  if (page.det) return [section("Detection error trade-off", detFigure([[cellText(cell, "label"), page]]), scoreFigure(page)), cohortPictures(page, here().params.cohorts), section("Trials that went most wrong", trialTable(page))];
   return section("Utterances", note("No observations are stored for this cell."));
 };
 
@@ -24,7 +24,7 @@ const utteranceTable = (cell, told) => {
   return [
     told.n > rows.length ? note(`The ${count(rows.length)} with most errors of ${count(told.n)}; the stored observations have them all.`) : null,
     tableOf({
-      caption: `Utterances of ${cellName(cell)}`, rows, sort: {},
+      caption: `Utterances of ${cellText(cell, "label")}`, rows, sort: {},
       columns: [
         textColumn("utterance", "utterance", (row) => row.id, { node: (row) => h("a", { href: utteranceAddress(cell, row.id), title: row.id }, row.id) }),
         textColumn("speaker", "speaker", (row) => speaker(row.at)),
@@ -54,9 +54,9 @@ const timeline = (told, at) => {
     height: { step: long ? 84 : 60 }, width: Math.max(560, 58 * Math.max(words.length, shown.length)), autosize: { type: "pad" },
     layer: [
       { data: { values: [...turns, ...words] }, mark: { type: "bar", height: 18, opacity: 0.35, stroke: INK, strokeOpacity: 0.5, color: PALETTE[0] }, encoding: { x, x2: { field: "end" }, y, tooltip: [{ field: "word" }, { field: "start" }, { field: "end" }] } },
-      { data: { values: [...turns, ...words] }, mark: { type: "text", fontSize: 12, angle: long ? -35 : 0, color: INK, align: long ? "left" : "center", dy: long ? -12 : -16 }, encoding: { x: quantity("middle", null), y, text: nominal("word") } },
-      { data: { values: shown }, mark: { type: "tick", thickness: 3, size: 26, color: PALETTE[1] }, encoding: { x: quantity("there", null), y, tooltip: [{ field: "word" }, { field: "there", title: "shown at" }, { field: "heard", title: "audio heard, as the model says" }] } },
-      { data: { values: shown }, mark: { type: "text", fontSize: 12, angle: long ? -35 : 0, color: INK, align: long ? "left" : "center", dy: long ? -16 : -20 }, encoding: { x: quantity("there", null), y, text: nominal("word") } },
+      { data: { values: [...turns, ...words] }, mark: { type: "text", fontSize: 12, angle: long ? -35 : 0, color: INK, align: long ? "left" : "center", dy: long ? -12 : -16 }, encoding: { x: quantity("middle", "seconds of the stream"), y, text: nominal("word") } },
+      { data: { values: shown }, mark: { type: "tick", thickness: 3, size: 26, color: PALETTE[1] }, encoding: { x: quantity("there", "seconds of the stream"), y, tooltip: [{ field: "word" }, { field: "there", title: "shown at" }, { field: "heard", title: "audio heard, as the model says" }] } },
+      { data: { values: shown }, mark: { type: "text", fontSize: 12, angle: long ? -35 : 0, color: INK, align: long ? "left" : "center", dy: long ? -16 : -20 }, encoding: { x: quantity("there", "seconds of the stream"), y, text: nominal("word") } },
     ],
   }, `Bars: when a ${turns.length ? "turn" : "word"} was spoken. Strokes: when a word was there for good, on the stream’s own clock.`);
 };
@@ -71,7 +71,7 @@ const utteranceBody = (cell, told, at) => {
   const pairs = alignment(told.reference[at], told.hypothesis[at], told.steps[at]);
   const grid = h("details", {}, h("summary", {}, "Times as a table"), timesTable(told, at));
   return [
-    facts({ model: cellName(cell), "measured on": placeName(cell), speaker: reader(told.speaker)(at), "length": `${told.audio_s[at].toFixed(2)} s`, errors: told.orc ? `${told.orc[at] ?? "unknown"} in ${told.words[at]} words, turns assigned to channels as fits best` : `${told.errors[at]} in ${told.words[at]} words`, outcome: reader(told.outcome)(at) }),
+    facts({ model: namesOf(rivalsOf(cell)).name(cell), "measured on": corpusText(placeName(cell)), speaker: reader(told.speaker)(at), "length": `${told.audio_s[at].toFixed(2)} s`, errors: told.orc ? `${told.orc[at] ?? "unknown"} in ${told.words[at]} words, turns assigned to channels as fits best` : `${told.errors[at]} in ${told.words[at]} words`, outcome: reader(told.outcome)(at) }),
     h("h3", {}, "Reference above, hypothesis below"), told.orc ? note("All turns in one line, in order of their start, against all channels: it shows what was heard, and is not how errors are counted.") : null, h("p", { class: "aligned" }, pairs.length ? pairs.map(wordPair) : "Nothing was said and nothing heard."),
     h("p", { class: "note" }, ["S", "D", "I"].map((step) => [h("span", { class: `pair step-${step}` }, h("b", {}, step)), ` ${stepNames[step]} `])),
     h("h3", {}, "In time"), h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Words in time" }, timeline(told, at)), grid,
@@ -79,10 +79,12 @@ const utteranceBody = (cell, told, at) => {
   ];
 };
 
+// Cells of the same run that heard recordings of the same corpus and split.
+const rivalsOf = (cell) => everyCell((one) => ["run", "corpus", "split", "task"].every((axis) => board.cells.at[axis](one) === board.cells.at[axis](cell)) && board.cells.at.page(one));
 const otherModels = (cell, id) => {
-  const run = board.cells.at.run(cell);
-  const others = everyCell((one) => one !== cell && board.cells.at.run(one) === run && cellText(one, "corpus") === cellText(cell, "corpus") && cellText(one, "split") === cellText(cell, "split") && cellText(one, "task") !== "verification" && board.cells.at.page(one));
-  return others.length ? h("ul", {}, others.map((one) => h("li", {}, h("a", { href: utteranceAddress(one, id) }, `${cellName(one, varying(others))} · ${cellText(one, "condition")}`)))) : note("None in this run.");
+  const all = rivalsOf(cell), names = namesOf(all), others = all.filter((one) => one !== cell);
+  const several = new Set(all.map((one) => cellText(one, "condition"))).size > 1;
+  return others.length ? h("ul", {}, others.map((one) => h("li", {}, h("a", { href: utteranceAddress(one, id) }, names.name(one), several ? ` · ${cellText(one, "condition")}` : "")))) : note("None in this run.");
 };
 
 // The drawer over the view, asked for by `utterance=run~cell~id`.

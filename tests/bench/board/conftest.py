@@ -48,3 +48,15 @@ def nights_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def nights(chromium: Browser, nights_site: Path) -> Iterator[Visit]:
     yield from visit(chromium, nights_site, viewport={"width": 1280, "height": 900})
+
+
+@pytest.fixture(scope="session")
+def repairs_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site of a model before and after two repairs, with the map of the regions that it was repaired for."""
+    root = tmp_path_factory.mktemp("repairs")
+    return build_board(runs.build_repairs(root), root / "site" / "index.html")
+
+
+@pytest.fixture
+def repairs(chromium: Browser, repairs_site: Path) -> Iterator[Visit]:
+    yield from visit(chromium, repairs_site, viewport={"width": 1280, "height": 900})

@@ -131,6 +131,35 @@ def test_a_step_is_marked_where_a_level_changed_with_what_was_noted(nights: Visi
     assert len([mark for mark in marks if "A" not in mark]) == 1  # a triangle has no arcs
 
 
+def test_gaps_that_repairs_closed_stand_beside_what_they_cost(repairs: Visit) -> None:
+    """One is trained 250 steps more: 5 points, 2 for 100 steps. One computes 10 % more: 2 points, 0.2 for each 1 %."""
+    page = repairs.open("#/fairness")
+    table = page.get_by_role("table", name="Gap closed and its cost")
+    told = {
+        row.split("\t")[0].split(" ")[-1]: row.split("\t")[1:] for row in table.locator("tbody tr").all_inner_texts()
+    }
+    told = {name: [cell.split("\n")[0].strip() for cell in cells] for name, cells in told.items()}
+    assert told["learned"] == ["5.00", "+0.00 %", "–", "250", "no extra MACs", "2.00"]
+    assert told["grown"] == ["2.00", "+10.00 %", "–", "–", "0.20", "–"]
+    ledger = page.get_by_role("table", name="Before and after repairs").inner_text()
+    assert "north / south" in ledger
+    assert "-5.00" in ledger
+
+
+def test_rows_of_one_model_say_what_tells_them_apart(chromium: Browser, tmp_path: Path) -> None:
+    folder = runs.build_results(tmp_path)
+    changes: list[dict[str, Any]] = [{}, {"seed": 1}, {"chunk_ms": 480}, {"options": {"beam": 4}}]
+    folder.write_cells([runs.cell_row(f"c{n}", **change) for n, change in enumerate(changes)])
+    folder.write_measurements([runs.measurement(f"c{n}", "wer", 0.1 + n / 100) for n in range(len(changes))])
+    page = build_board(tmp_path / "results", tmp_path / "site" / "index.html")
+    for reading in visit(chromium, page):
+        names = column(reading.open("#/overview/recognition?reported=no"), 1)
+        assert len(set(names)) == len(names)
+        assert all(
+            said in name for said, name in zip(("seed 0", "seed 1", "chunks of 480 ms", "beam=4"), names, strict=True)
+        )
+
+
 @pytest.mark.parametrize("kind", ["CSV", "JSON"])
 def test_downloads_hold_exact_values(board: Visit, tmp_path: Path, kind: str) -> None:
     page = board.open(f"#/overview/recognition?run={runs.RUN_ID}")

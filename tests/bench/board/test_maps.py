@@ -29,6 +29,15 @@ def test_regions_fill_the_map_without_overlap() -> None:
     assert scheme["regions"][0]["south"] == 45.0
 
 
+def test_cuts_along_one_axis_alone_are_shown_on_the_whole_map() -> None:
+    strips = [
+        {"name": "n", "lat": [45.0, None], "lon": [None, None]},
+        {"name": "s", "lat": [None, 45.0], "lon": [None, None]},
+    ]
+    scheme = told({"regions": strips})
+    assert {axis: scheme[axis] for axis in maps.WIDEST} == maps.WIDEST
+
+
 def test_states_are_drawn_inside_the_united_states_alone() -> None:
     inside, beyond = (
         len(maps.rings_within({"lon": lon, "lat": (30.0, 45.0)})) for lon in ((-120.0, -70.0), (-120.0, 5.0))

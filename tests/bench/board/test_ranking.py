@@ -19,10 +19,15 @@ def utterances(rate: float, seed: int) -> dict[str, tuple[str, int, int]]:
 
 
 def stand(
-    errors: list[dict[str, tuple[str, int, int]]], rows: list[dict[str, Any]], **changes: Any
+    errors: list[dict[str, tuple[str, int, int]]],
+    rows: list[dict[str, Any]],
+    heard: list[str | None] | None = None,
+    **changes: Any,
 ) -> dict[int, Standing]:
     cells = [("host", runs.cell_row(f"c{n}", **changes)) for n in range(len(errors))]
-    return {one.place: one for one in ranking.standings(cells, [True] * len(cells), rows, lambda at, _: errors[at])}
+    told = heard or [None] * len(cells)
+    found = ranking.standings(cells, [True] * len(cells), rows, lambda at, _: errors[at], told)
+    return {one.place: one for one in found}
 
 
 def row(place: int, value: float, metric: str = "wer", half: float | None = 0.02, **more: Any) -> dict[str, Any]:
@@ -53,6 +58,12 @@ def test_pairs_see_what_intervals_do_not() -> None:
     assert stand([{}, {}], rows).keys() == {0, 1}
 
 
+def test_who_heard_other_recordings_is_no_rival() -> None:
+    rows = [row(n, value) for n, value in enumerate((0.1, 0.3, 0.2, 0.4))]
+    found = stand([{}] * 4, rows, heard=["all", "some", "some", "all"])
+    assert {place for place, one in found.items() if one.best} == {0, 2}
+
+
 def test_holm_corrects_over_rivals() -> None:
     """A difference of two standard errors counts between two cells (p = 0.046), not between six (five times that)."""
     half = 1.959964 * 0.01
@@ -75,21 +86,21 @@ def test_higher_is_better_where_the_metric_says_so() -> None:
 def test_only_what_may_be_compared_competes(change: dict[str, Any], n_fields: int) -> None:
     cells = [("host", runs.cell_row(f"c{n}", **(change if n > 1 else {}))) for n in range(4)]
     rows = [row(n, 0.1 * (n + 1), half=0.001) for n in range(4)]
-    found = ranking.standings(cells, [True] * 4, rows, lambda *_: {})
+    found = ranking.standings(cells, [True] * 4, rows, lambda *_: {}, [None] * len(cells))
     assert sum(one.best for one in found) == n_fields
 
 
 def test_timings_of_two_machines_do_not_compete() -> None:
     cells = [(host, runs.cell_row(host)) for host in ("a", "b")]
     rows = [row(n, 100.0 + n, metric, half=1.0) for n in (0, 1) for metric in ("upl_final_p50", "wer")]
-    found = ranking.standings(cells, [True, True], rows, lambda *_: {})
+    found = ranking.standings(cells, [True, True], rows, lambda *_: {}, [None] * len(cells))
     assert {one.metric for one in found} == {"wer"}
 
 
 def test_what_is_not_shown_or_not_ok_does_not_compete() -> None:
     cells = [("host", runs.cell_row(f"c{n}")) for n in range(3)]
     rows = [row(0, 0.3), row(1, 0.1), row(2, 0.2) | {"status": "insufficient"}]
-    assert ranking.standings(cells, [True, False, True], rows, lambda *_: {}) == []
+    assert ranking.standings(cells, [True, False, True], rows, lambda *_: {}, [None] * len(cells)) == []
 
 
 def test_errors_are_paired_as_the_metric_counts_them() -> None:
@@ -97,7 +108,7 @@ def test_errors_are_paired_as_the_metric_counts_them() -> None:
     by_metric = {"wer": [utterances(0.2, 0), utterances(0.2, 1)], "orc_wer": [utterances(0.1, 0), utterances(0.3, 1)]}
     cells = [("host", runs.cell_row(f"c{n}", task="conversation")) for n in range(2)]
     rows = [row(n, value, "orc_wer") for n, value in enumerate((0.1, 0.3))]
-    found = ranking.standings(cells, [True, True], rows, lambda place, metric: by_metric[metric][place])
+    found = ranking.standings(cells, [True, True], rows, lambda place, metric: by_metric[metric][place], [None] * 2)
     assert [(one.place, one.best) for one in found] == [(0, True)]
-    alike = ranking.standings(cells, [True, True], rows, lambda place, _: by_metric["wer"][place])
+    alike = ranking.standings(cells, [True, True], rows, lambda place, _: by_metric["wer"][place], [None] * 2)
     assert len(alike) == 2

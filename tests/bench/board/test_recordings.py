@@ -12,7 +12,7 @@ import pytest
 import runs
 import talks
 
-from earmark.bench.board import recordings
+from earmark.bench.board import encode, recordings
 from earmark.bench.store import RunFolder
 from earmark.bench.tables import Writer
 
@@ -83,6 +83,24 @@ def test_conversations_are_counted_with_turns_assigned_to_channels(tmp_path: Pat
     assert dict(zip(told["id"], told["errors"], strict=True))["both"] > 0
     assert recordings.speaker_errors(page, "orc_wer") == {"one": ("one", 1, 2), "both": ("both", 0, 7)}
     assert [turn[:2] for turn in told["turns"]["both"]] == [["A", 0], ["B", 1], ["A", 1]]
+
+
+def test_pages_that_heard_the_same_recordings_say_so_in_their_beginning(tmp_path: Path) -> None:
+    """In whatever order; a recording less is something else, and a page of the other sort has no say."""
+    said = []
+    for name, heard in {"a": "xyz", "b": "zxy", "c": "xy"}.items():
+        with Writer(tmp_path / name, name) as writer:
+            for one in heard:
+                said_of = {"speaker": one, "reference": "", "hypothesis_raw": "", "audio_s": 1.0, "outcome": "ok"}
+                writer.add("utterances", utterance_id=one, **said_of)
+        page = recordings.cell_page(tmp_path / name, runs.cell_row(name), "basic-1")
+        path = tmp_path / f"{name}.js"
+        path.write_text(encode.script(name, page), encoding="utf-8")
+        said.append(recordings.heard_of(path))
+    assert said[0] == said[1] != said[2]
+    assert said[2]
+    path.write_text(encode.script("none", {}), encoding="utf-8")
+    assert recordings.heard_of(path) is None
 
 
 def test_trials_are_told_of_verification(folder: RunFolder) -> None:
