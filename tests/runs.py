@@ -231,6 +231,25 @@ def build_repairs(root: Path) -> Path:
     return root / "results"
 
 
+def build_gated(root: Path) -> Path:
+    """A results folder of one recognizer with gates in two blocks, that computes more while it hears something."""
+    about = PluginInfo(origin="in-tree", version="1", digest="d" * 16, license="Apache-2.0")
+    row = run_row(plugins={"amortized": about})
+    folder = RunFolder(root / "results" / "v1" / row.suite / row.run_id)
+    folder.write_run(row)
+    folder.write_cells([cell_row("good", plugin="amortized")])
+    levels = {"loud ffn": 0.8, "quiet ffn": 0.2, "loud key": 0.6, "quiet key": 0.5}
+    folder.write_measurements([
+        measurement("good", "wer", 0.125),
+        *(measurement("good", "gate_rate", on, scheme="level", cohort=name) for name, on in levels.items()),
+    ])  # fmt: skip
+    _observe_recognizer(folder)
+    with Writer(folder.observations("good"), "good") as writer:
+        for kind, block, on in (("key", 0, 0.25), ("key", 1, 0.75), ("ffn", 0, 0.5), ("ffn", 1, 1.0)):
+            writer.add("probes", utterance_id="u1", name=f"gate_rate_{kind}_{block}", value=on)
+    return root / "results"
+
+
 def _repair(cell: str, gap: float) -> list[Measurement]:
     where: dict[str, Any] = {"scheme": "accent"}
     pair = ["bottom:north", "top:south"]

@@ -20,7 +20,7 @@ from markupsafe import Markup
 
 from earmark import __version__
 from earmark.bench.api import InputError
-from earmark.bench.board import checks, encode, libraries, maps, numbers, published, ranking, recordings
+from earmark.bench.board import cards, checks, encode, libraries, maps, numbers, published, ranking, recordings
 from earmark.bench.board.numbers import Stored
 from earmark.bench.disk import sha256_of
 from earmark.bench.rows import Cell, Run
@@ -32,9 +32,10 @@ HERE = Path(__file__).parent
 _SCRIPTS = HERE / "site"
 _ORDER = (
     "dom", "data", "format", "route", "table", "download", "plot", "names", "cells", "overview", "numbers",
-    "number", "tradeoffs", "gaps", "ledger", "fairness", "model", "utterance", "history", "compare", "main",
+    "number", "tradeoffs", "gaps", "ledger", "fairness", "gates", "card", "model", "utterance", "history", "compare",
+    "main",
 )  # fmt: skip
-_OURS = ("cell-", "run-", "index")
+_OURS = ("card-", "cell-", "run-", "index")
 
 
 def build_board(results: Path, out: Path) -> Path:
@@ -111,6 +112,8 @@ def _write_data(results: Path, stored: Stored, data: Path) -> Iterator[str]:
     for run, table in zip(stored.runs, others, strict=True):
         yield _write(data, f"run-{run.run_id}", {"numbers": numbers.measurement_columns(table),
                                                  "schemes": maps.schemes(run.cohort_schemes)})  # fmt: skip
+    told = dict(cards.cards(cell.plugin for _, cell in stored.cells))
+    yield from (_write(data, f"card-{name}", {"card": card}) for name, card in told.items())
     names = {name for table in (overall, *others) for name in table["metric"].unique().to_pylist()}
     reported = published.reported_rows()
     names |= {name for row in reported for name in row["figures"]}
@@ -121,7 +124,7 @@ def _write_data(results: Path, stored: Stored, data: Path) -> Iterator[str]:
         "standings": [[r.place, r.metric, "best" if r.best else "tied", r.p, r.how] for r in ranks],
         "reported": reported, "notes": checks.notes(results), "flips": checks.flips(stored, overall),
         "steps": checks.trend(results, stored, sorted(names)),
-        "unread": [[name, str(error)] for name, error in stored.unread],
+        "unread": [[name, str(error)] for name, error in stored.unread], "cards": sorted(told),
     })  # fmt: skip
 
 

@@ -36,20 +36,6 @@ const serviceFigure = (pages, names) => {
   }, `Whole line: median${pages.length > 3 ? "" : "; dashed: 95th percentile"}. A line that rises says that a model slows down as the stream grows.`));
 };
 
-const gateFigure = (pages, names) => {
-  const values = pages.flatMap(([cell, page]) => (page.gates ?? []).map(([name, mean, low, high, n]) => ({ name, mean, low, high, n, label: clean(names.name(cell)), ...gatePlace(name) })).filter((gate) => gate.kind));
-  if (!values.length) return null;
-  const heat = { x: { field: "block", type: "ordinal", title: "block", axis: { labelAngle: 0 } }, y: nominal("kind") };
-  return section("Gates", figure("Share of each gate that was on, by kind and block", {
-    data: { values }, width: undefined, autosize: undefined, columns: 2, facet: { field: "label", type: "nominal", title: null, header: { labelColor: INK, labelFont: FONT, labelLimit: 330, labelFontSize: 11 } },
-    spec: { width: 330, height: { step: 34 }, layer: [
-      { mark: "rect", encoding: { ...heat, color: quantity("mean", "share on", { scale: { scheme: "blues", domain: [0, 1] } }), tooltip: ["name", "mean", "low", "high", "n"].map((field) => ({ field })) } },
-      { mark: { type: "text", fontSize: 11 }, encoding: { ...heat, text: quantity("mean", null, { format: ".2f" }), color: { condition: { test: "datum.mean > 0.55", value: "#fff" }, value: "#1a1a1a" } } },
-    ] },
-  }, "Mean over the streams that were read; 1.00 computes everything."));
-};
-const gatePlace = (name) => { const found = name.match(/^gate_rate_(\w+?)_(\d+)(?:_(\d+))?$/); return found ? { kind: found[1] + (found[3] ? ` head ${found[3]}` : ""), block: Number(found[2]) } : {}; };
-
 const detFigure = (pages) => {
   const values = pages.flatMap(([label, page]) => (page.det ?? []).map(([accepted, missed, threshold, x, y]) => ({ x, y, accepted, missed, threshold, label: clean(label) })));
   if (!values.length) return null;
@@ -69,6 +55,18 @@ const detFigure = (pages) => {
 const scoreFigure = (page) => {
   const values = page.scores.flatMap(([from, to, target, other]) => [{ from, to, share: target, of: "same speaker" }, { from, to, share: other, of: "different speakers" }]);
   return figure("How the scores of trials are spread", { height: 200, data: { values }, mark: { type: "bar", opacity: 0.5, binSpacing: 0 }, encoding: { x: quantity("from", "score", { bin: { binned: true } }), x2: { field: "to" }, y: quantity("share", "share of trials", { stack: null }), color: nominal("of", { scale: { domain: ["same speaker", "different speakers"] } }) } }, `${count(page.n_trials[0])} trials of one speaker, ${count(page.n_trials[1])} of two.`);
+};
+const MOST_SPREADS = 4;
+const scoreSection = (pages, names) => {
+  const drawn = pages.filter(([, page]) => page.scores).slice(0, MOST_SPREADS);
+  return drawn.length ? section("Scores of trials", h("div", { class: "two" }, drawn.map(([cell, page]) => h("div", {}, h("h3", {}, names.name(cell)), scoreFigure(page))))) : null;
+};
+// The conversation with most errors, channel by channel, on one axis of time.
+const turnSection = (pages, names) => {
+  const found = pages.find(([, page]) => Object.keys(page.utterances?.turns ?? {}).length);
+  if (!found) return null;
+  const [cell, { utterances: told }] = found, at = Math.max(0, told.id.findIndex((id) => told.turns[id]));
+  return section("A conversation in time", note(h("a", { href: utteranceAddress(cell, told.id[at]) }, told.id[at]), `, heard by ${names.name(cell)}: of the conversations drawn here the one with most errors.`), h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Turns in time" }, timeline(told, at)));
 };
 // What was drawn of the cohorts when the page was built, under one of the schemes.
 const BY_COHORT = {
@@ -102,12 +100,14 @@ const modelView = async ({ parts: [name], params }) => {
   const size = cells.map((cell) => overallOf(cell, "n_parameters")).find((row) => row?.value);
   return [
     h("p", { class: "crumbs" }, h("a", { href: address("model") }, "Models"), " / ", name), h("h1", {}, name),
-    facts({ task: TASKS[task], origin: about ? `${about.origin}, version ${about.version}, digest ${about.digest}` : null, license: about?.license, "its weights have seen": about?.trained_on.join(", "), "presets measured": distinct(cells.map((cell) => cellText(cell, "preset"))).join(", "), options: distinct(cells.map((cell) => cellText(cell, "options"))).join(" or "), parameters: size ? h("a", { href: numberAddress(size) }, valueText(size)) : null, card: about?.origin === "in-tree" ? h("code", {}, `models/${name}/README.md`) : null }),
+    facts({ task: TASKS[task], origin: about ? `${about.origin}, version ${about.version}, digest ${about.digest}` : null, license: about?.license, "its weights have seen": about?.trained_on.join(", "), "presets measured": distinct(cells.map((cell) => cellText(cell, "preset"))).join(", "), options: distinct(cells.map((cell) => cellText(cell, "options"))).join(" or "), parameters: size ? h("a", { href: numberAddress(size) }, valueText(size)) : null }),
+    await cardSection(name),
     section("Results", tableOf({ caption: `Results of ${name}`, rows: cells.map((cell) => ({ cell })), sort: sortOf(params).key ? sortOf(params) : { key: board.tasks[task].headline }, onSort: keepSort,
       columns: [textColumn("variant", "variant", (row) => ofAll.name(row.cell)), ...["corpus", "condition", "device"].map((axis) => textColumn(axis, axis, (row) => corpusText(cellText(row.cell, axis)), { widest: 30 })), textColumn("suite", "suite", (row) => runOf(row.cell).suite), ...listed.map((metric) => metricColumn(metric, (row) => overallOf(row.cell, metric))), statusColumn()] }, `earmark-${name}`)),
     h("div", { class: "filters", role: "group", "aria-label": "What is drawn" }, select("drawn for", "filter-place", placeChoices(places), place, (value) => choose({ place: value }))),
-    delayFigure(mine, names), serviceFigure(pages, names), gateFigure(pages, names),
+    delayFigure(mine, names), serviceFigure(pages, names), await gateSection(pages, names), turnSection(pages, names),
     pages.some(([, page]) => page.det) ? section("Detection error trade-off", detFigure(pages.map(([cell, page]) => [names.name(cell), page]))) : null,
+    scoreSection(pages, names),
     mine.length ? section("Recordings", h("ul", {}, mine.filter((cell) => board.cells.at.page(cell)).map((cell) => { const row = overallOf(cell, board.tasks[task].headline); return row ? h("li", {}, h("a", { href: numberAddress(row) }, `${names.name(cell)}: ${withUnit(row.metric)} ${valueText(row)}`)) : null; }))) : null,
   ];
 };

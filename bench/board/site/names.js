@@ -26,19 +26,18 @@ const toldOptions = (cells) => {
   return new Set([...keys].filter((key) => new Set(all.map((one) => JSON.stringify(one[key]))).size > 1));
 };
 const varying = (cells, axes = AXES) => axes.filter((axis) => new Set(cells.map((cell) => cellText(cell, axis))).size > 1);
+// Weights from the corpus that a model is measured on go without saying.
 const saidOf = (cell, axis, options) => {
   const text = axis === "options" ? optionsText(board.cells.at.options(cell), options) : cellText(cell, axis);
+  if (axis === "train_corpus" && text === cellText(cell, "corpus")) return "";
   return !text || text === SILENT[axis] ? "" : SAY[axis]?.(text) ?? text;
 };
-// Weights from the corpus that a model is measured on go without saying, where this holds for all.
-const atHome = (cells) => cells.every((cell) => cellText(cell, "train_corpus") === cellText(cell, "corpus"));
-
 // Names of some cells: `apart` is what tells one from those that share its label, `name` is both.
 const namesOf = (cells) => {
   const twins = new Map(), apart = new Map();
   for (const cell of cells) { const label = cellText(cell, "label"); if (!twins.has(label)) twins.set(label, []); twins.get(label).push(cell); }
   for (const found of twins.values()) {
-    const axes = varying(found, [...new Set([...FOREMOST, ...AXES])]).filter((axis) => !UNSAID.includes(axis) && !(axis === "train_corpus" && atHome(found)));
+    const axes = varying(found, [...new Set([...FOREMOST, ...AXES])]).filter((axis) => !UNSAID.includes(axis));
     const options = axes.includes("options") ? toldOptions(found) : null;
     for (const cell of found) apart.set(cell, axes.map((axis) => saidOf(cell, axis, options)).filter(Boolean).join(" · "));
   }

@@ -13,7 +13,7 @@ import runs
 import talks
 from boards import visit
 
-from earmark.bench.board import build_board
+from earmark.bench.board import build_board, cards
 
 if TYPE_CHECKING:
     from boards import Visit
@@ -160,6 +160,54 @@ def test_rows_of_one_model_say_what_tells_them_apart(chromium: Browser, tmp_path
         )
 
 
+def test_a_model_with_gates_shows_them_by_block_and_by_loudness_and_its_card(chromium: Browser, tmp_path: Path) -> None:
+    page = build_board(runs.build_gated(tmp_path), tmp_path / "site" / "index.html")
+    for reading in visit(chromium, page, viewport={"width": 1280, "height": 900}):
+        shown = reading.open("#/model/amortized").locator("main")
+        gates = shown.locator("section", has_text="Gates")
+        assert {"0.25", "0.75", "0.50", "1.00", "key", "ffn"} <= set(
+            gates.locator(".plot svg text").all_text_contents()
+        )
+        assert gates.locator(".plot").nth(1).locator(".mark-symbol.role-mark path").count() == 4
+        card = shown.locator("details.card")
+        assert not card.locator("p").first.is_visible()
+        card.locator("summary").click()
+        assert card.locator("p").first.is_visible()
+        assert card.locator("table").count() > 0
+        assert shown.locator("h1").all_inner_texts() == ["amortized"]
+
+
+def test_of_a_card_only_plain_elements_are_shown(
+    chromium: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hostile = [["script", "alert(1)"], ["p", ["img", "x"], ["a", "<b>y</b>"]], ["h1", "not a second one"]]
+    monkeypatch.setattr(cards, "cards", lambda _names: [("alpha", hostile)])
+    runs.build_results(tmp_path)
+    page = build_board(tmp_path / "results", tmp_path / "site" / "index.html")
+    for reading in visit(chromium, page):
+        shown = reading.open("#/model/alpha").locator("main")
+        assert shown.locator("script, img, details.card a, details.card b").count() == 0
+        assert "alert(1)" in str(shown.locator("details.card").text_content())
+        assert shown.locator("h1").count() == 1
+
+
+def test_the_conversation_with_most_errors_is_shown_in_time(chromium: Browser, tmp_path: Path) -> None:
+    page = build_board(talks_of(tmp_path), tmp_path / "site" / "index.html")
+    for reading in visit(chromium, page):
+        found = reading.open("#/model/alpha").locator("section", has_text="A conversation in time")
+        assert "one, heard by alpha" in found.inner_text()  # of the other one every word is right
+        assert {"turns, channel 0", "shown", "A", "h"} <= set(found.locator("svg text").all_text_contents())
+
+
+def talks_of(root: Path) -> Path:
+    """A results folder of a recognizer that heard two conversations."""
+    folder = runs.build_results(root)
+    folder.write_cells([runs.cell_row("good", task="conversation")])
+    folder.write_measurements([runs.measurement("good", "orc_wer", 1 / 9)])
+    talks.write_talks(folder.observations("good"))
+    return root / "results"
+
+
 @pytest.mark.parametrize("kind", ["CSV", "JSON"])
 def test_downloads_hold_exact_values(board: Visit, tmp_path: Path, kind: str) -> None:
     page = board.open(f"#/overview/recognition?run={runs.RUN_ID}")
@@ -216,11 +264,7 @@ def test_a_repair_of_the_device_in_the_address_is_no_crash(board: Visit) -> None
 
 
 def test_turns_of_a_conversation_stand_in_lanes_of_their_channels(chromium: Browser, tmp_path: Path) -> None:
-    folder = runs.build_results(tmp_path)
-    folder.write_cells([runs.cell_row("good", task="conversation")])
-    folder.write_measurements([runs.measurement("good", "orc_wer", 1 / 9)])
-    talks.write_talks(folder.observations("good"))
-    page = build_board(tmp_path / "results", tmp_path / "site" / "index.html")
+    page = build_board(talks_of(tmp_path), tmp_path / "site" / "index.html")
     for reading in visit(chromium, page):
         reading.open(f"#/number/{runs.RUN_ID}/good/orc_wer?utterance={runs.RUN_ID}~good~both")
         lanes = set(reading.page.get_by_role("dialog").locator(".plot svg text").all_text_contents())
