@@ -78,7 +78,7 @@ const fairness = async ({ params }) => {
   if (!places.length) return [h("h1", {}, "Fairness"), note("No run here has cohorts.")];
   const repaired = withCohorts.filter((cell) => cellText(cell, "mitigation"));
   const place = places.includes(params.place) ? params.place : mostOf(measured(repaired.length ? repaired : withCohorts).map(title));
-  const cells = withCohorts.filter((cell) => title(cell) === place), names = namesOf(cells);
+  const cells = withCohorts.filter((cell) => title(cell) === place), names = namesOf(cells, { runs: true });
   const { headline } = board.tasks[cellText(cells[0], "task")];
   const schemes = distinct(cells.flatMap((cell) => [...schemesOf(pages, cell)]));
   const found = gapsOf(pages, cells);
@@ -88,9 +88,9 @@ const fairness = async ({ params }) => {
   const gaps = found.filter((row) => row.scheme === scheme), ledger = ledgerRows(cells, pages);
   return [
     h("h1", {}, "Fairness"),
-    h("div", { class: "filters", role: "group", "aria-label": "What is shown" }, select("measured on", "filter-place", placeChoices(places), place, (value) => choose({ place: value, scheme: null })), select("cohorts by", "filter-scheme", schemes, scheme, (value) => choose({ scheme: value }))),
-    section(`Cohorts by ${clean(scheme)}`, cohorts.length ? [cohortFigure(cohorts, headline, names), cohortTable(cohorts, headline, names)] : note("No cohort of this scheme was measured."), pictures(cells, pages, scheme, headline, names)),
-    section(`Gaps between cohorts by ${clean(scheme)}`, note(GAPS_SAID, " Those under all schemes stand in the ", h("a", { href: address("overview", ["fairness"]) }, "overview"), "."), gaps.length ? gapTable(gaps, names) : note("None was measured.")),
+    h("div", { class: "filters", role: "group", "aria-label": "What is shown" }, select("measured on", "filter-place", placeChoices(places), place, (value) => choose({ place: value, scheme: null })), select("cohorts by", "filter-scheme", schemes.map((name) => [name, spaced(name)]), scheme, (value) => choose({ scheme: value }))),
+    section(`Cohorts by ${spaced(scheme)}`, cohorts.length ? [cohortFigure(cohorts, headline, names), cohortTable(cohorts, headline, names)] : note("No cohort of this scheme was measured."), pictures(cells, pages, scheme, headline, names)),
+    section(`Gaps between cohorts by ${spaced(scheme)}`, note(GAPS_SAID, " Those under all schemes stand in the ", h("a", { href: address("overview", ["fairness"]) }, "overview"), "."), gaps.length ? gapTable(gaps, names) : note("None was measured.")),
     ledger.length ? section("Before and after repairs", note("Change of the error rate, after minus before on the same recordings of the same speakers, paired, in points: of the cohort that was worst on other speakers, of the one that was best, of everybody, and of the gap between the two. The last columns are the cohorts afterwards. ", h("b", {}, "Leveled down"), " says that a gap shrank mostly because the best served are served worse."), ledgerTable(ledger, names)) : null,
     ledger.length ? section("Gap closed, and what it cost", costFigure(ledger, names), costTable(ledger, names)) : null,
   ];

@@ -38,4 +38,6 @@ const scaled = (metric, amount) => (amount === null || amount === undefined ? nu
 const count = (n) => (n === null || n === undefined ? NOTHING : n.toLocaleString("en-US"));
 const percent = (share) => `${(100 * share).toFixed(1)} %`;
 const chip = (text, kind, title) => h("span", { class: `chip ${kind ?? ""}`, title }, text);
+// Names of columns and remarks as words.
+const spaced = (name) => clean(name).replaceAll("_", " ");
 const statusChip = (status) => chip(statusWord(status), `status ${status}`);

@@ -22,7 +22,7 @@ const gapBar = (row) => {
 const gapColumns = (metric) => {
   const amount = (key, title) => ({ ...numberColumn(key, title, (row) => row.gap?.[key]), text: (row) => (row.gap?.[key] === null || row.gap?.[key] === undefined ? NOTHING : digits(row.gap.metric, row.gap[key], row.gap.value ?? 1)) });
   return [
-    { ...textColumn("pair", "worst / best", (row) => { const { bottom, top } = gapFlags(row.gap); return bottom ? `${bottom} / ${top}` : ""; }), style: "cohorts" },
+    { ...textColumn("pair", "worst / best", (row) => { const { bottom, top } = gapFlags(row.gap); return bottom ? `${bottom} / ${top}` : ""; }), style: "cohorts", widest: 24 },
     { ...metricColumn(metric, (row) => row.gap), key: "gap", title: "relative gap %" },
     amount("null_q95", "chance, 95 %"), amount("detectable", "detectable"),
     { key: "drawn", title: "drawn", text: () => "", node: (row) => gapBar(row.gap), raw: () => ({}), widest: 20 },
@@ -31,7 +31,7 @@ const gapColumns = (metric) => {
 };
 const gapTable = (found, names) => tableOf({
   caption: "Gaps between cohorts", rows: found, sort: { key: "gap", descending: true },
-  columns: [textColumn("model", "model", (row) => names.name(row.cell)), textColumn("scheme", "scheme", (row) => row.scheme), ...gapColumns(found[0]?.gap?.metric ?? "gap_rel")],
+  columns: [textColumn("model", "model", (row) => names.name(row.cell)), textColumn("scheme", "scheme", (row) => spaced(row.scheme)), ...gapColumns(found[0]?.gap?.metric ?? "gap_rel")],
 }, "earmark-gaps");
 const GAPS_SAID = "Bar: the gap, with its interval. Shaded: what chance alone stays under in 95 of 100 random assignments of speakers to cohorts. Dashed stroke: the smallest true gap that these speakers would show in 80 of 100 cases. A gap inside the shade is no finding.";
 
@@ -63,17 +63,20 @@ const gapsOverview = async (params, tabs) => {
   const pages = await loadRuns(candidates);
   const devices = distinct(candidates.map((cell) => cellText(cell, "device"))), device = devices.includes(params.device) ? params.device : devices[0];
   const found = gapsOf(pages, candidates.filter((cell) => cellText(cell, "device") === device));
-  const words = (params.text ?? "").toLowerCase().split(/\s+/).filter(Boolean), names = namesOf(found.map((row) => row.cell));
+  const words = (params.text ?? "").toLowerCase().split(/\s+/).filter(Boolean), names = namesOf(found.map((row) => row.cell), { runs: true });
   const rows = found.filter((row) => Object.entries(GAP_FILTERS).every(([axis, read]) => !params[axis] || read(row) === params[axis]) && words.every((word) => `${names.name(row.cell)} ${Object.values(GAP_FILTERS).map((read) => read(row)).join(" ")}`.toLowerCase().includes(word)));
   const shared = Object.entries(GAP_FILTERS).filter(([axis, read]) => axis !== "reading" && (axis === "scheme" || new Set(rows.map(read)).size > 1));
-  const model = textColumn("model", "model", (row) => names.name(row.cell), { node: (row) => [modelLink(row.cell), h("small", { class: "apart", title: names.apart(row.cell) }, names.apart(row.cell))], widest: 34 });
+  // Beside the gap whose it is and where; what else is chosen among, behind it.
+  const column = ([axis, read]) => textColumn(axis, axis, (row) => (axis === "scheme" ? spaced(read(row)) : corpusText(read(row) ?? "")), { widest: 18 });
+  const [before, after] = [true, false].map((close) => shared.filter(([axis]) => ["corpus", "scheme"].includes(axis) === close));
+  const model = textColumn("model", "model", (row) => names.name(row.cell), { node: (row) => [modelLink(row.cell), h("small", { class: "apart", title: names.apart(row.cell) }, names.apart(row.cell))], widest: 28 });
   return [
     h("h1", {}, "Overview"), tabs,
     h("div", { class: "filters", role: "group", "aria-label": "Filters" }, devices.length ? select("device", "filter-device", devices, device, (value) => choose({ device: value })) : null,
       Object.entries(GAP_FILTERS).map(([axis, read]) => select(axis, `filter-${axis}`, [["", "all"], ...distinct(found.map(read)).map((text) => [text, corpusText(text)])], params[axis] ?? "", (value) => choose({ [axis]: value }))),
       select("runs", "filter-runs", [["", "newest of each suite"], ["all", "all"]], params.runs ?? "", (value) => choose({ runs: value })), findField(params)),
     rows.length ? tableOf({ caption: `Gaps between cohorts, ${device}`, rows, sort: sortOf(params).key ? sortOf(params) : { key: "gap", descending: true }, onSort: keepSort, rowClass: (row) => row.gap.status,
-      columns: [model, ...shared.map(([axis, read]) => textColumn(axis, axis, (row) => corpusText(read(row) ?? ""))), ...gapColumns("gap_rel")] }, "earmark-fairness") : note(found.length ? "No gap is like that." : "No run here has cohorts."),
+      columns: [model, ...before.map(column), ...gapColumns("gap_rel"), ...after.map(column)] }, "earmark-fairness") : note(found.length ? "No gap is like that." : "No run here has cohorts."),
     note(GAPS_SAID, " Cohort by cohort, with maps and repairs: ", h("a", { href: address("fairness") }, "Fairness"), "."),
   ];
 };

@@ -34,7 +34,7 @@ const repairOf = (cell, name) => {
 const SAME_MACS = 0.005;
 const share = (key, title) => numberColumn(key, title, (row) => row[key], (amount) => `${amount >= 0 ? "+" : ""}${(100 * amount).toFixed(2)} %`);
 
-const schemeColumn = (rows) => (new Set(rows.map((row) => row.scheme)).size > 1 ? [textColumn("scheme", "scheme", (row) => row.scheme)] : []);
+const schemeColumn = (rows) => (new Set(rows.map((row) => row.scheme)).size > 1 ? [textColumn("scheme", "scheme", (row) => spaced(row.scheme))] : []);
 const ledgerTable = (rows, names) => tableOf({
   caption: "Before and after repairs", rows, sort: { key: "gap" },
   columns: [

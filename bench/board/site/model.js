@@ -6,7 +6,7 @@ const modelList = () => {
   const rows = names.map((name) => { const cells = everyCell((cell) => cellText(cell, "plugin") === name); const run = runOf(cells.at(-1)); return { name, cells, about: run.plugins[name], task: cellText(cells[0], "task") }; });
   return [h("h1", {}, "Models"), tableOf({ caption: "Models", rows, sort: { key: "model" }, columns: [
     textColumn("model", "model", (row) => row.name, { node: (row) => h("a", { href: address("model", [row.name]) }, row.name) }), textColumn("task", "task", (row) => TASKS[row.task]),
-    textColumn("version", "version", (row) => row.about?.version), textColumn("license", "license", (row) => row.about?.license), textColumn("trained", "its weights have seen", (row) => row.about?.trained_on.join(", ")),
+    textColumn("version", "version", (row) => row.about?.version), textColumn("license", "license", (row) => row.about?.license), textColumn("trained", "its weights have seen", (row) => row.about?.trained_on.map(corpusText).join(", ")),
     textColumn("presets", "presets measured", (row) => distinct(row.cells.map((cell) => cellText(cell, "preset"))).join(", ")), numberColumn("cells", "cells", (row) => row.cells.length),
   ] }, "earmark-models")];
 };
@@ -17,7 +17,7 @@ const delayFigure = (cells, names) => {
   const shared = { x: { field: "q", type: "ordinal", title: null, axis: { labelAngle: 0 } }, xOffset: { field: "label" }, color: nominal("label", { legend: new Set(values.map((value) => value.label)).size > 1 ? {} : null }) };
   return section("Latency percentiles", figure("Percentiles of each delay with intervals; the numbers are in the table of results", {
     data: { values }, width: undefined, autosize: undefined, columns: 3, facet: { field: "delay", type: "nominal", title: null, header: { labelColor: INK, labelFont: FONT, labelFontSize: 13 } },
-    spec: { width: 180, height: 150, layer: [
+    spec: { width: 240, height: 160, layer: [
       { mark: { type: "rule", strokeWidth: 2 }, encoding: { ...shared, y: quantity("y_low", "ms"), y2: { field: "y_high" } } },
       { mark: { type: "point", filled: true, size: 50, cursor: "pointer" }, encoding: { ...shared, y: quantity("y", "ms"), tooltip: [{ field: "label" }, { field: "delay" }, { field: "q" }, { field: "said" }] } },
     ] }, resolve: { scale: { y: "independent" } },
@@ -95,12 +95,12 @@ const modelView = async ({ parts: [name], params }) => {
   const places = distinct(cells.map(placeName)), place = places.includes(params.place) ? params.place : mostOf(measured(cells).map(placeName));
   const mine = cells.filter((cell) => placeName(cell) === place && cellText(cell, "status") === "ok").slice(0, 8);
   const pages = await Promise.all(mine.map(async (cell) => [cell, await loadCell(cell)]));
-  const names = namesOf(mine), ofAll = namesOf(cells), known = [...metricsOf(task)].filter((metric) => cells.some((cell) => overallOf(cell, metric)));
+  const names = namesOf(mine, { runs: true }), ofAll = namesOf(cells, { runs: true }), known = [...metricsOf(task)].filter((metric) => cells.some((cell) => overallOf(cell, metric)));
   const listed = [...board.tasks[task].columns.filter((metric) => known.includes(metric)), ...known.filter((metric) => !board.tasks[task].columns.includes(metric))];
   const size = cells.map((cell) => overallOf(cell, "n_parameters")).find((row) => row?.value);
   return [
     h("p", { class: "crumbs" }, h("a", { href: address("model") }, "Models"), " / ", name), h("h1", {}, name),
-    facts({ task: TASKS[task], origin: about ? `${about.origin}, version ${about.version}, digest ${about.digest}` : null, license: about?.license, "its weights have seen": about?.trained_on.join(", "), "presets measured": distinct(cells.map((cell) => cellText(cell, "preset"))).join(", "), options: distinct(cells.map((cell) => cellText(cell, "options"))).join(" or "), parameters: size ? h("a", { href: numberAddress(size) }, valueText(size)) : null }),
+    facts({ task: TASKS[task], origin: about ? `${about.origin}, version ${about.version}, digest ${about.digest}` : null, license: about?.license, "its weights have seen": about?.trained_on.map(corpusText).join(", "), "presets measured": distinct(cells.map((cell) => cellText(cell, "preset"))).join(", "), options: distinct(cells.map((cell) => cellText(cell, "options"))).join(" or "), parameters: size ? h("a", { href: numberAddress(size) }, valueText(size)) : null }),
     await cardSection(name),
     section("Results", tableOf({ caption: `Results of ${name}`, rows: cells.map((cell) => ({ cell })), sort: sortOf(params).key ? sortOf(params) : { key: board.tasks[task].headline }, onSort: keepSort,
       columns: [textColumn("variant", "variant", (row) => ofAll.name(row.cell)), ...["corpus", "condition", "device"].map((axis) => textColumn(axis, axis, (row) => corpusText(cellText(row.cell, axis)), { widest: 30 })), textColumn("suite", "suite", (row) => runOf(row.cell).suite), ...listed.map((metric) => metricColumn(metric, (row) => overallOf(row.cell, metric))), statusColumn()] }, `earmark-${name}`)),

@@ -33,7 +33,8 @@ const saidOf = (cell, axis, options) => {
   return !text || text === SILENT[axis] ? "" : SAY[axis]?.(text) ?? text;
 };
 // Names of some cells: `apart` is what tells one from those that share its label, `name` is both.
-const namesOf = (cells) => {
+// With `runs`, those that nothing else tells apart in a place say when their run began.
+const namesOf = (cells, { runs = false } = {}) => {
   const twins = new Map(), apart = new Map();
   for (const cell of cells) { const label = cellText(cell, "label"); if (!twins.has(label)) twins.set(label, []); twins.get(label).push(cell); }
   for (const found of twins.values()) {
@@ -41,8 +42,15 @@ const namesOf = (cells) => {
     const options = axes.includes("options") ? toldOptions(found) : null;
     for (const cell of found) apart.set(cell, axes.map((axis) => saidOf(cell, axis, options)).filter(Boolean).join(" · "));
   }
+  if (runs) sayRuns(cells, apart);
   const apartOf = (cell) => apart.get(cell) ?? "";
   return { apart: apartOf, name: (cell) => [cellText(cell, "label"), apartOf(cell)].filter(Boolean).join(" · ") };
+};
+
+const sayRuns = (cells, apart) => {
+  const alike = new Map();
+  for (const cell of cells) { const key = [cellText(cell, "label"), apart.get(cell), placeName(cell)].join("\u0000"); if (!alike.has(key)) alike.set(key, []); alike.get(key).push(cell); }
+  for (const found of alike.values()) if (new Set(found.map((cell) => board.cells.at.run(cell))).size > 1) for (const cell of found) apart.set(cell, [apart.get(cell), `run of ${runOf(cell).started_at.slice(5, 16).replace("T", " ")}`].filter(Boolean).join(" · "));
 };
 
 // A corpus made from another one, `kind(a=1,b=2):source`, says only what differs between those of its kind here.
@@ -59,6 +67,13 @@ const madeAlike = (kind) => {
     board.madeAlike.set(kind, new Set(all.flat().filter((part) => all.every((parts) => parts.includes(part)))));
   }
   return board.madeAlike.get(kind);
+};
+
+// The same in two lines: what it is made of, and how.
+const MADE_WHOLE = /^(\w+)\((.*)\):(.*)$/s;
+const corpusNode = (text) => {
+  const found = corpusText(text).match(MADE_WHOLE);
+  return found ? [`${found[1]}: ${found[3]}`, h("small", { class: "apart", title: found[2] }, found[2])] : corpusText(text);
 };
 
 // Where a cell was measured; with how much it heard, where cells of one place heard different recordings.

@@ -16,7 +16,7 @@ const countedFacts = (row) => {
     "rests on": row.n === null ? null : `${count(row.n)} ${row.n_unit}`, speakers: row.n_speakers === null ? null : count(row.n_speakers),
     coverage: row.coverage === null ? null : percent(row.coverage), "chance alone stays under": exact(row.null_q95), "smallest detectable": exact(row.detectable),
     "among its rivals": standing ? [standingChip(standing), " ", standing[2] === "tied" ? `p = ${standing[3].toFixed(3)}, ${standing[4]}` : ""] : null,
-    normalizer: row.normalizer, status: [statusChip(row.status), " ", row.reason ?? ""], remarks: row.flags.map((flag) => chip(flag, "flag")),
+    normalizer: row.normalizer, status: [statusChip(row.status), " ", row.reason ?? ""], remarks: row.flags.map((flag) => chip(spaced(flag), "flag", flag)),
   });
 };
 

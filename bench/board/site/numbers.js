@@ -21,7 +21,7 @@ const longColumns = (names) => {
   const real = (key, title, write) => numberColumn(key, title, ({ table, at }) => table.at[key](at), write);
   const found = ({ table, at }) => table.row(at);
   return [
-    ...names.map((name) => textColumn(name, name, (row) => longText(row, name), name === "run" ? { widest: 20 } : name === "metric" ? { node: (row) => h("a", { href: numberAddress(found(row)) }, longText(row, name)) } : {})),
+    ...names.map((name) => textColumn(name, name, (row) => longText(row, name), name === "run" ? { widest: 20 } : name === "metric" ? { node: (row) => [h("a", { href: numberAddress(found(row)) }, metricTitle(longText(row, name))), metricTitle(longText(row, name)) === longText(row, name) ? null : h("small", {}, longText(row, name))] } : {})),
     { ...numberColumn("value", "value", ({ table, at }) => table.at.value(at)), text: (row) => valueText(found(row)), node: (row) => numberNode(found(row)) },
     textColumn("unit", "unit", ({ table, at }) => metricUnit(table.at.metric(at))),
     real("n", "n"), real("n_speakers", "speakers"),

@@ -36,7 +36,7 @@ const rowColumn = (metric) => {
 
 const overviewColumns = (rows, metrics) => {
   const cells = rows.filter((row) => !row.reported).map((row) => row.cell);
-  const names = namesOf(cells), apart = (row) => names.apart(row.cell);
+  const names = namesOf(cells, { runs: true }), apart = (row) => names.apart(row.cell);
   const plain = (axis, title) => textColumn(axis, title ?? axisTitle(axis), (row) => shownText(row, axis));
   const model = {
     ...plain("label", "model"), widest: 34,
@@ -49,13 +49,14 @@ const overviewColumns = (rows, metrics) => {
   const suite = new Set(cells.map((cell) => cellText(cell, "run"))).size > 1 || rows.some((row) => row.reported)
     ? [{ ...plain("suite", "suite or source"), style: "source", node: (row) => (row.reported ? h("small", {}, row.reported.source) : h("a", { href: address("run", [runOf(row.cell).run_id]) }, runOf(row.cell).suite)), widest: 26 }] : [];
   const heard = rows.some((row) => !row.reported && heardText(row.cell)) ? [textColumn("heard", "heard", (row) => (row.reported ? "" : heardText(row.cell)))] : [];
-  return [model, ...shared.map((axis) => ({ ...plain(axis), widest: 18 })), ...heard, ...metrics.map(rowColumn), ...seeds, ...suite, statusColumn()];
+  const places = [...shared.map((axis) => ({ ...plain(axis), widest: 24, ...(axis === "corpus" ? { node: (row) => corpusNode(textOf(row, axis)) } : {}) })), ...heard];
+  return [model, ...(NARROW.matches ? [...metrics.map(rowColumn), ...places] : [...places, ...metrics.map(rowColumn)]), ...seeds, ...suite, statusColumn()];
 };
 
 const statusColumn = () => ({
   key: "status", title: "status", widest: 40, style: "remarks", read: (row) => textOf(row, "status"),
   text: (row) => (row.reported ? `reported: ${row.reported.source}` : [cellText(row.cell, "status"), cellText(row.cell, "reason"), ...board.cells.at.flags(row.cell)].filter(Boolean).join(" ")),
-  node: (row) => (row.reported ? chip("reported", "reported", row.reported.source) : [statusChip(cellText(row.cell, "status")), " ", h("span", { class: "reason", title: cellText(row.cell, "reason") }, cellText(row.cell, "reason")), ...board.cells.at.flags(row.cell).map((flag) => chip(flag, "flag", flag))]),
+  node: (row) => (row.reported ? chip("reported", "reported", row.reported.source) : [statusChip(cellText(row.cell, "status")), " ", h("span", { class: "reason", title: cellText(row.cell, "reason") }, cellText(row.cell, "reason")), ...board.cells.at.flags(row.cell).map((flag) => chip(spaced(flag), "flag", flag))]),
 });
 
 const metricsOf = (task) => {

@@ -1,6 +1,9 @@
 // A table of any length: sorted by its headings, and only the rows on the screen are in the document (TanStack Virtual).
 const ROW_PX = 44;
 const PLAIN_ROWS = 60;
+// A phone, on which a number should stand beside its name.
+const NARROW = matchMedia("(max-width: 40rem)");
+const NARROW_CH = 16;
 
 // Numbers to sort by: missing ones are NaN, texts count in the order of the alphabet.
 const sortKeys = (rows, read) => {
@@ -16,14 +19,25 @@ const sortKeys = (rows, read) => {
 };
 const COLLATOR = new Intl.Collator("en", { numeric: true });
 
-// Places of rows by key, equal ones in their order; what is missing comes last in both directions.
+// Places of rows by key, equal ones in their order: rows are counted into the ranks of their keys, as comparing
+// a hundred thousand in a function takes too long. What is missing comes last in both directions.
 const sortedPlaces = (keys, descending) => {
   const known = [], missing = [];
   for (let at = 0; at < keys.length; at++) (Number.isNaN(keys[at]) ? missing : known).push(at);
-  const places = Float64Array.from(known);
-  const sign = descending ? -1 : 1;
-  places.sort((a, b) => sign * (keys[a] - keys[b]) || a - b);
-  return [...places, ...missing];
+  const levels = Float64Array.from(known, (at) => keys[at]).sort().filter((key, at, all) => at === 0 || key !== all[at - 1]);
+  const ranks = Uint32Array.from(known, (at) => rankOf(levels, keys[at]));
+  const starts = new Uint32Array(levels.length + 1);
+  const slot = (rank) => (descending ? levels.length - 1 - rank : rank);
+  for (const rank of ranks) starts[slot(rank) + 1]++;
+  for (let at = 1; at < starts.length; at++) starts[at] += starts[at - 1];
+  const places = new Array(known.length);
+  for (let at = 0; at < known.length; at++) places[starts[slot(ranks[at])]++] = known[at];
+  return places.concat(missing);
+};
+const rankOf = (levels, key) => {
+  let low = 0, high = levels.length - 1;
+  while (low < high) { const middle = (low + high) >> 1; if (levels[middle] < key) low = middle + 1; else high = middle; }
+  return low;
 };
 
 class Grid {
@@ -60,7 +74,7 @@ class Grid {
 
   width(column) {
     const sample = this.rows.slice(0, 150).map((row) => column.text(row).length);
-    return Math.min(column.widest ?? 30, Math.max(column.title.length + 3, ...sample)) + 3.5;
+    return Math.min(NARROW.matches ? NARROW_CH : Infinity, column.widest ?? 30, Math.max(column.title.length + 3, ...sample)) + 3.5;
   }
 
   virtualize() {

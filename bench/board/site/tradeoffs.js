@@ -67,7 +67,7 @@ const tradeoffs = async ({ parts, params }) => {
   const y = known.includes(params.y) ? params.y : board.tasks[task].headline;
   const x = known.includes(params.x) ? params.x : COSTS.find((metric) => known.includes(metric)) ?? known[0];
   const points = tradeoffPoints(mine, x, y, await gapRows(mine, [x, y]));
-  const names = namesOf(mine);
+  const names = namesOf(mine, { runs: true });
   const edge = new Set(frontier(points, [x, y].map((metric) => (board.metrics[metric]?.better === "higher" ? -1 : 1))));
   for (const point of points) {
     const run = runOf(point.cell), [a, b] = point.rows;

@@ -160,6 +160,29 @@ def test_rows_of_one_model_say_what_tells_them_apart(chromium: Browser, tmp_path
         )
 
 
+def test_rows_of_several_runs_say_when_theirs_began(board: Visit) -> None:
+    names = column(board.open("#/overview/recognition?runs=all&reported=no"), 1)
+    assert len(names) == len(set(names)) == 6
+    assert sum("run of 01-02 03:04" in name for name in names) == 3
+    assert not any("run of" in name for name in column(board.open("#/overview/recognition?reported=no"), 1))
+
+
+def test_equal_rows_keep_their_order_and_missing_ones_come_last_either_way(chromium: Browser, tmp_path: Path) -> None:
+    values = {"a": 0.2, "b": None, "c": 0.1, "d": 0.2, "e": 0.3, "f": None}
+    folder = runs.build_results(tmp_path)
+    folder.write_cells([runs.cell_row(name, plugin=name) for name in values])
+    folder.write_measurements([runs.measurement(n, "wer", v) for n, v in values.items() if v is not None])
+    page = build_board(tmp_path / "results", tmp_path / "site" / "index.html")
+    for reading in visit(chromium, page):
+        assert column(reading.open("#/overview/recognition?reported=no&sort=wer"), 1) == list("cadebf")
+        assert column(reading.open("#/overview/recognition?reported=no&sort=-wer"), 1) == list("eadcbf")
+
+
+def test_on_a_phone_a_number_stands_beside_its_name(phone: Visit) -> None:
+    page = phone.open("#/overview/recognition")
+    assert page.locator("main thead th").nth(1).inner_text().startswith("WER")
+
+
 def test_a_model_with_gates_shows_them_by_block_and_by_loudness_and_its_card(chromium: Browser, tmp_path: Path) -> None:
     page = build_board(runs.build_gated(tmp_path), tmp_path / "site" / "index.html")
     for reading in visit(chromium, page, viewport={"width": 1280, "height": 900}):
