@@ -33,7 +33,7 @@ const HALO = { stroke: "#f6e3d3", strokeWidth: 4, strokeJoin: "round", color: "#
 const regionFigure = (told, rates, name) => {
   const boxes = told.regions.map((region) => {
     const row = rates.find((one) => one.cohort === region.name);
-    return { ...region, name: clean(region.name).split(":")[0], rate: row ? scaled(row.metric, row.value) : null, title: `${clean(region.name).split(":")[0]}: ${row ? `${valueText(row)} ${intervalText(row)}` : "not measured"}`, n: row?.n_speakers ? `${row.n_speakers} speakers` : "", lon: (region.west + region.east) / 2, lat: (region.south + region.north) / 2, href: row ? numberAddress(row) : null };
+    return { ...region, name: clean(region.name).split(":")[0], rate: row ? scaled(row.metric, row.value) : null, title: `${clean(region.name).split(":")[0]}: ${row ? `${valueText(row)} ${intervalText(row)}` : "not measured"}`, n: row?.n_speakers ? `${row.n_speakers} ${row.n_speakers === 1 ? "speaker" : "speakers"}` : "", lon: (region.west + region.east) / 2, lat: (region.south + region.north) / 2, href: row ? numberAddress(row) : null };
   });
   const lines = told.rings.flatMap((ring, number) => Array.from({ length: ring.length / 2 }, (_, step) => ({ lon: ring[2 * step], lat: ring[2 * step + 1], ring: number, step })));
   const x = quantity("west", "longitude", { scale: { domain: told.lon, nice: false }, axis: { grid: false } }), y = quantity("south", "latitude", { scale: { domain: told.lat, nice: false }, axis: { grid: false } });

@@ -29,8 +29,10 @@ const gapColumns = (metric) => {
     { ...textColumn("reading", "reading", (row) => verdict(row.gap)), style: "reading" },
   ];
 };
+// Gaps of cohorts that are too small stand below those that say something.
+const unpublished = (row) => row.gap.status !== "ok";
 const gapTable = (found, names) => tableOf({
-  caption: "Gaps between cohorts", rows: found, sort: { key: "gap", descending: true },
+  caption: "Gaps between cohorts", rows: found, sort: { key: "gap", descending: true }, last: unpublished,
   columns: [textColumn("model", "model", (row) => names.name(row.cell)), textColumn("scheme", "scheme", (row) => spaced(row.scheme)), ...gapColumns(found[0]?.gap?.metric ?? "gap_rel")],
 }, "earmark-gaps");
 const GAPS_SAID = "Bar: the gap, with its interval. Shaded: what chance alone stays under in 95 of 100 random assignments of speakers to cohorts. Dashed stroke: the smallest true gap that these speakers would show in 80 of 100 cases. A gap inside the shade is no finding.";
@@ -75,7 +77,7 @@ const gapsOverview = async (params, tabs) => {
     h("div", { class: "filters", role: "group", "aria-label": "Filters" }, devices.length ? select("device", "filter-device", devices, device, (value) => choose({ device: value })) : null,
       Object.entries(GAP_FILTERS).map(([axis, read]) => select(axis, `filter-${axis}`, [["", "all"], ...distinct(found.map(read)).map((text) => [text, corpusText(text)])], params[axis] ?? "", (value) => choose({ [axis]: value }))),
       select("runs", "filter-runs", [["", "newest of each suite"], ["all", "all"]], params.runs ?? "", (value) => choose({ runs: value })), findField(params)),
-    rows.length ? tableOf({ caption: `Gaps between cohorts, ${device}`, rows, sort: sortOf(params).key ? sortOf(params) : { key: "gap", descending: true }, onSort: keepSort, rowClass: (row) => row.gap.status,
+    rows.length ? tableOf({ caption: `Gaps between cohorts, ${device}`, rows, sort: sortOf(params).key ? sortOf(params) : { key: "gap", descending: true }, onSort: keepSort, last: unpublished, rowClass: (row) => row.gap.status,
       columns: [model, ...before.map(column), ...gapColumns("gap_rel"), ...after.map(column)] }, "earmark-fairness") : note(found.length ? "No gap is like that." : "No run here has cohorts."),
     note(GAPS_SAID, " Cohort by cohort, with maps and repairs: ", h("a", { href: address("fairness") }, "Fairness"), "."),
   ];

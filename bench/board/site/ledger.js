@@ -48,7 +48,7 @@ const costTable = (rows, names) => tableOf({
   caption: "Gap closed and its cost", rows, sort: { key: "closed", descending: true },
   columns: [
     textColumn("model", "model", (row) => names.name(row.cell)), ...schemeColumn(rows),
-    { ...numberColumn("closed", "gap closed, points", (row) => -row.gap.value, (amount) => (100 * amount).toFixed(2)), node: (row) => [h("a", { href: numberAddress(row.gap) }, (-100 * row.gap.value).toFixed(2)), h("small", {}, row.gap.ci_low === null ? "" : `[${(-100 * row.gap.ci_high).toFixed(2)}, ${(-100 * row.gap.ci_low).toFixed(2)}]`)] },
+    { ...numberColumn("closed", "gap closed, points", (row) => -row.gap.value, (amount) => (100 * amount).toFixed(2)), node: (row) => [h("a", { href: numberAddress(row.gap) }, (-100 * row.gap.value).toFixed(2)), h("small", {}, row.gap.ci_low === null ? "no interval" : `[${(-100 * row.gap.ci_high).toFixed(2)}, ${(-100 * row.gap.ci_low).toFixed(2)}]`)] },
     share("macs", "extra MACs"), share("parameters", "extra parameters"), numberColumn("steps", "extra steps", (row) => row.steps),
     { ...numberColumn("per", "points per 1 % MACs", (row) => (row.macs > SAME_MACS ? -row.gap.value / row.macs : null)), text: (row) => (row.macs === null ? NOTHING : row.macs > SAME_MACS ? (-row.gap.value / row.macs).toFixed(2) : "no extra MACs") },
     { ...numberColumn("per_steps", "points per 100 steps", (row) => (row.steps ? (-1e4 * row.gap.value) / row.steps : null), (amount) => amount.toFixed(2)) },

@@ -12,7 +12,7 @@ const modelList = () => {
 };
 
 const delayFigure = (cells, names) => {
-  const values = cells.flatMap((cell) => DELAYS.flatMap((stem) => [50, 90, 95, 99].map((q) => ({ stem, q, row: overallOf(cell, `${stem}_p${q}`) })).filter(({ row }) => row?.value !== null && row).map(({ stem: name, q, row }) => ({ ...ends(row, "y"), delay: name.replaceAll("_", " "), q: `p${q}`, label: clean(names.name(cell)), said: `${valueText(row)} ${intervalText(row)} ms`, href: numberAddress(row) }))));
+  const values = cells.flatMap((cell) => DELAYS.flatMap((stem) => [50, 90, 95, 99].map((q) => ({ stem, q, row: overallOf(cell, `${stem}_p${q}`) })).filter(({ row }) => row?.value !== null && row).map(({ stem: name, q, row }) => ({ ...ends(row, "y"), delay: spaced(name).replace(/^upl/, "UPL"), q: `p${q}`, label: clean(names.name(cell)), said: `${valueText(row)} ${intervalText(row)} ms`, href: numberAddress(row) }))));
   if (!values.length) return null;
   const shared = { x: { field: "q", type: "ordinal", title: null, axis: { labelAngle: 0 } }, xOffset: { field: "label" }, color: nominal("label", { legend: new Set(values.map((value) => value.label)).size > 1 ? {} : null }) };
   return section("Latency percentiles", figure("Percentiles of each delay with intervals; the numbers are in the table of results", {

@@ -48,7 +48,7 @@ const overviewColumns = (rows, metrics) => {
   const seeds = varying(cells).map((axis) => ({ ...plain(axis), read: (row) => (row.reported ? null : board.cells.at[axis](row.cell) ?? null), number: ["seed", "steps", "chunk_ms", "passes", "threads"].includes(axis), widest: 22, style: axis === "options" ? "options" : null }));
   const suite = new Set(cells.map((cell) => cellText(cell, "run"))).size > 1 || rows.some((row) => row.reported)
     ? [{ ...plain("suite", "suite or source"), style: "source", node: (row) => (row.reported ? h("small", {}, row.reported.source) : h("a", { href: address("run", [runOf(row.cell).run_id]) }, runOf(row.cell).suite)), widest: 26 }] : [];
-  const heard = rows.some((row) => !row.reported && heardText(row.cell)) ? [textColumn("heard", "heard", (row) => (row.reported ? "" : heardText(row.cell)))] : [];
+  const heard = rows.some((row) => !row.reported && heardText(row.cell)) ? [textColumn("heard", "heard", (row) => (row.reported ? "" : heardText(row.cell)), { style: "heard" })] : [];
   const places = [...shared.map((axis) => ({ ...plain(axis), widest: 24, ...(axis === "corpus" ? { node: (row) => corpusNode(textOf(row, axis)) } : {}) })), ...heard];
   return [model, ...(NARROW.matches ? [...metrics.map(rowColumn), ...places] : [...places, ...metrics.map(rowColumn)]), ...seeds, ...suite, statusColumn()];
 };

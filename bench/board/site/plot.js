@@ -7,7 +7,7 @@ const AXIS = {
   labelLimit: 240, gridColor: INK, gridOpacity: 0.12, domainColor: INK, domainOpacity: 0.4, tickColor: INK, tickOpacity: 0.4, titlePadding: 8,
 };
 const LOOK = {
-  font: FONT, background: "transparent", aria: false, axis: AXIS, axisXQuantitative: { tickCount: 8, labelFlush: false }, view: { stroke: null }, range: { category: PALETTE },
+  font: FONT, background: "transparent", aria: false, axis: AXIS, axisXQuantitative: { tickCount: 8, labelFlush: false }, axisTemporal: { tickCount: 8, labelFlush: false }, view: { stroke: null }, range: { category: PALETTE },
   legend: { labelColor: INK, titleColor: INK, labelFont: FONT, titleFont: FONT, labelFontSize: 12, titleFontSize: 12, labelLimit: 320, orient: "bottom", columns: 2 },
 };
 

@@ -178,6 +178,22 @@ def test_equal_rows_keep_their_order_and_missing_ones_come_last_either_way(chrom
         assert column(reading.open("#/overview/recognition?reported=no&sort=-wer"), 1) == list("eadcbf")
 
 
+def test_gaps_of_cohorts_too_small_stand_below_the_others(chromium: Browser, tmp_path: Path) -> None:
+    folder = runs.build_results(tmp_path)
+    folder.write_cells([runs.cell_row(name, plugin=name) for name in ("few", "many")])
+    told: dict[str, Any] = {"scheme": "accent", "cohort": "*", "flags": ["bottom:north", "top:south"]}
+    small = {"status": "insufficient", "reason": "a cohort of the pair is too small"}
+    few, many = (
+        runs.measurement("few", "gap_rel", 9.0, **told, **small),
+        runs.measurement("many", "gap_rel", 0.1, **told),
+    )
+    folder.write_measurements([few, many])
+    page = build_board(tmp_path / "results", tmp_path / "site" / "index.html")
+    for reading in visit(chromium, page):
+        for sort in ("gap", "-gap"):
+            assert column(reading.open(f"#/overview/fairness?sort={sort}"), 1) == ["many", "few"]
+
+
 def test_on_a_phone_a_number_stands_beside_its_name(phone: Visit) -> None:
     page = phone.open("#/overview/recognition")
     assert page.locator("main thead th").nth(1).inner_text().startswith("WER")
