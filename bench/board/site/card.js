@@ -15,5 +15,5 @@ const cardNode = (tree, title) => {
 const cardSection = async (name) => {
   if (!board.cards.includes(name)) return null;
   const { card } = await loadPage(`card-${name}`);
-  return section("Card", h("details", { class: "card" }, h("summary", {}, `What ${name} is, its options, and what was found with it`), card.map((tree) => cardNode(tree, name))));
+  return section("Card", h("details", { class: "card" }, h("summary", {}, `What ${name} is, its options, and what was found with it`), note("As installed when this page was built, which may be after it was measured."), card.map((tree) => cardNode(tree, name))));
 };
