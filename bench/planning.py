@@ -86,7 +86,7 @@ class Training(Block):
     silence_s: float | None
     mixtures: int | None = None
     single_steps: int = 0
-    pieces: int
+    pieces: int | Literal["words"]
     steps: int
     """0 where another checkpoint's weights are taken as they are, with other options."""
     recipe: Recipe

@@ -69,7 +69,7 @@ class Train(Block):
     corpus: str | None = None
     steps: int | None = Field(None, ge=1)
     vocabulary: Literal["corpus"] | None = None
-    pieces: int = Field(256, ge=2)
+    pieces: Annotated[int, Field(ge=2)] | Literal["words"] = 256
     voices: int = Field(0, ge=0)
     silence_s: float | None = Field(None, ge=0)
     mixtures: int | None = Field(None, ge=1)

@@ -1,4 +1,4 @@
-"""Word pieces from training texts: SentencePiece's byte-pair merges, in the order in which they were made."""
+"""A vocabulary from training texts: SentencePiece's byte-pair merges in the order in which they were made, or words."""
 
 from __future__ import annotations
 
@@ -27,6 +27,18 @@ def train_pieces(texts: Sequence[str], size: int = 256) -> list[str]:
     pieces = [piece.replace(SPACE, " ") for piece in merged]
     missing = sorted((characters | {" "}) - set(pieces))
     return [*pieces, *missing]
+
+
+def whole_words(texts: Sequence[str]) -> list[str]:
+    """The words of the texts in order of the alphabet, for closed tasks such as digits. Other words can't be spelled.
+
+    Args:
+        texts: words divided by spaces, normalized.
+    """
+    words = sorted({word for text in texts for word in text.split()})
+    if not words:
+        raise InputError("the training texts hold no words", fix="give a train split with texts")
+    return [f" {word}" for word in words]
 
 
 def _merges(texts: Sequence[str], size: int) -> list[str]:

@@ -118,7 +118,10 @@ def _vocabulary(rows: Rows, training: Training) -> list[str]:
     """What a model learns to tell apart: pieces of the texts, or the speakers."""
     if training.task == "verification":
         return sorted({row["speaker"] for row in rows if row["speaker"]})
-    return list(tokenizer.train_pieces([row["text"] for row in rows], training.pieces))
+    texts = [row["text"] for row in rows]
+    return (
+        tokenizer.whole_words(texts) if training.pieces == "words" else tokenizer.train_pieces(texts, training.pieces)
+    )
 
 
 def rows_of(corpus: Corpus, training: Training, cache: Path, show: Callable[[int, int, str], None]) -> Rows:

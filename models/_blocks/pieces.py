@@ -71,6 +71,8 @@ class Pieces:
         while (best := self._best_pair(parts)) is not None:
             parts[best : best + 2] = [parts[best] + parts[best + 1]]
         unknown = [part for part in parts if part not in self._rank]
+        if unknown and word in self._rank:  # a vocabulary of whole words has nothing to merge
+            return (self._rank[word] + 1,)
         if unknown:
             what = f"no piece of the vocabulary holds {unknown[0]!r} of {word.strip()!r}"
             raise InputError(what, fix="train on texts that have every character")

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from earmark.bench.api import InputError
-from earmark.bench.tokenizer import train_pieces
+from earmark.bench.tokenizer import train_pieces, whole_words
 from earmark.models._blocks.pieces import Pieces
 
 TEXTS = ["turn the light on", "turn the light off", "turn the radio on", "set the alarm to nine"] * 5
@@ -35,3 +35,13 @@ def test_the_same_texts_give_the_same_pieces() -> None:
 def test_texts_without_words_are_refused() -> None:
     with pytest.raises(InputError, match="hold no words"):
         train_pieces(["", " "])
+    with pytest.raises(InputError, match="hold no words"):
+        whole_words(["", " "])
+
+
+def test_whole_words_are_spelled_as_they_are_and_others_are_refused() -> None:
+    words = whole_words(TEXTS)
+    assert words[:3] == [" alarm", " light", " nine"]
+    assert Pieces(words).decode(Pieces(words).encode("turn the light on")) == [" turn", " the", " light", " on"]
+    with pytest.raises(InputError, match="no piece of the vocabulary"):
+        Pieces(words).encode("turn the lamp on")
