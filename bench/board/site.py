@@ -32,8 +32,8 @@ HERE = Path(__file__).parent
 _SCRIPTS = HERE / "site"
 _ORDER = (
     "dom", "data", "format", "route", "table", "download", "plot", "names", "cells", "overview", "numbers",
-    "number", "tradeoffs", "gaps", "ledger", "fairness", "gates", "card", "model", "utterance", "history", "compare",
-    "main",
+    "number", "run", "tradeoffs", "gaps", "ledger", "fairness", "gates", "card", "model", "utterance", "history",
+    "compare", "main",
 )  # fmt: skip
 _OURS = ("card-", "cell-", "run-", "index")
 

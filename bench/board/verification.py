@@ -184,7 +184,7 @@ def _deviate_axis(low: float, high: float) -> Any:
 
     shown = {float(place): p for p, place in zip(TICKS, deviate(TICKS), strict=True) if low <= place <= high}
     labels = " ".join(f"abs(datum.value - {place!r}) < 1e-6 ? '{100 * p:g}' :" for place, p in shown.items())
-    return alt.Axis(values=list(shown), labelExpr=f"{labels} ''")
+    return alt.Axis(values=list(shown), labelExpr=f"{labels} ''", labelOverlap="greedy")
 
 
 def _color(field: str, names: Sequence[str]) -> Any:

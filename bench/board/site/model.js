@@ -3,7 +3,7 @@ const DELAYS = ["upl_final", "upl_first", "emission", "first_token", "finalize",
 
 const modelList = () => {
   const names = distinct(everyCell(() => true).map((cell) => cellText(cell, "plugin")));
-  const rows = names.map((name) => { const cells = everyCell((cell) => cellText(cell, "plugin") === name); const run = runOf(cells.at(-1)); return { name, cells, about: run.plugins[name], task: cellText(cells[0], "task") }; });
+  const rows = names.map((name) => { const cells = everyCell((cell) => cellText(cell, "plugin") === name); const run = runOf(cells.at(-1)); return { name, cells, about: aboutOf(run, name), task: cellText(cells[0], "task") }; });
   return [h("h1", {}, "Models"), tableOf({ caption: "Models", rows, sort: { key: "model" }, columns: [
     textColumn("model", "model", (row) => row.name, { node: (row) => h("a", { href: address("model", [row.name]) }, row.name) }), textColumn("task", "task", (row) => TASKS[row.task]),
     textColumn("version", "version", (row) => row.about?.version), textColumn("license", "license", (row) => row.about?.license), textColumn("trained", "its weights have seen", (row) => row.about?.trained_on.map(corpusText).join(", ")),
@@ -91,7 +91,7 @@ const modelView = async ({ parts: [name], params }) => {
   const all = everyCell((cell) => cellText(cell, "plugin") === name && (params.runs === "all" || isNow(cell)));
   const cells = all.length ? all : everyCell((cell) => cellText(cell, "plugin") === name);
   if (!cells.length) return [h("h1", {}, "No such model"), note(name)];
-  const run = runOf(cells.at(-1)), about = run.plugins[name], task = cellText(cells[0], "task");
+  const run = runOf(cells.at(-1)), about = aboutOf(run, name), task = cellText(cells[0], "task");
   const places = distinct(cells.map(placeName)), place = places.includes(params.place) ? params.place : mostOf(measured(cells).map(placeName));
   const mine = cells.filter((cell) => placeName(cell) === place && cellText(cell, "status") === "ok").slice(0, 8);
   const pages = await Promise.all(mine.map(async (cell) => [cell, await loadCell(cell)]));
@@ -102,12 +102,12 @@ const modelView = async ({ parts: [name], params }) => {
     h("p", { class: "crumbs" }, h("a", { href: address("model") }, "Models"), " / ", name), h("h1", {}, name),
     facts({ task: TASKS[task], origin: about ? `${about.origin}, version ${about.version}, digest ${about.digest}` : null, license: about?.license, "its weights have seen": about?.trained_on.map(corpusText).join(", "), "presets measured": distinct(cells.map((cell) => cellText(cell, "preset"))).join(", "), options: distinct(cells.map((cell) => cellText(cell, "options"))).join(" or "), parameters: size ? h("a", { href: numberAddress(size) }, valueText(size)) : null }),
     await cardSection(name),
-    section("Results", tableOf({ caption: `Results of ${name}`, rows: cells.map((cell) => ({ cell })), sort: sortOf(params).key ? sortOf(params) : { key: board.tasks[task].headline }, onSort: keepSort,
+    section("Results", tableOf({ caption: `Results of ${name}`, rows: cells.map((cell) => ({ cell })), sort: sortOf({ sort: params.sort ?? bestFirst(board.tasks[task].headline) }), onSort: keepSort,
       columns: [textColumn("variant", "variant", (row) => ofAll.name(row.cell)), ...["corpus", "condition", "device"].map((axis) => textColumn(axis, axis, (row) => corpusText(cellText(row.cell, axis)), { widest: 30 })), textColumn("suite", "suite", (row) => runOf(row.cell).suite), ...listed.map((metric) => metricColumn(metric, (row) => overallOf(row.cell, metric))), statusColumn()] }, `earmark-${name}`)),
     h("div", { class: "filters", role: "group", "aria-label": "What is drawn" }, select("drawn for", "filter-place", placeChoices(places), place, (value) => choose({ place: value }))),
     delayFigure(mine, names), serviceFigure(pages, names), await gateSection(pages, names), turnSection(pages, names),
     pages.some(([, page]) => page.det) ? section("Detection error trade-off", detFigure(pages.map(([cell, page]) => [names.name(cell), page]))) : null,
     scoreSection(pages, names),
-    mine.length ? section("Recordings", h("ul", {}, mine.filter((cell) => board.cells.at.page(cell)).map((cell) => { const row = overallOf(cell, board.tasks[task].headline); return row ? h("li", {}, h("a", { href: numberAddress(row) }, `${names.name(cell)}: ${withUnit(row.metric)} ${valueText(row)}`)) : null; }))) : null,
+    mine.some((cell) => board.cells.at.page(cell)) ? section("Recordings", h("ul", {}, mine.filter((cell) => board.cells.at.page(cell)).map((cell) => { const row = overallOf(cell, board.tasks[task].headline); return row ? h("li", {}, h("a", { href: numberAddress(row) }, `${names.name(cell)}: ${withUnit(row.metric)} ${valueText(row)}`)) : null; }))) : null,
   ];
 };

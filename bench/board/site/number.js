@@ -23,14 +23,17 @@ const countedFacts = (row) => {
 const cellFacts = (cell) => facts({
   model: modelLink(cell), ...Object.fromEntries(["preset", "options", "train_corpus", "steps", "labels", "seed", "mitigation", "finder", "scheme", "cohort_input"].map((axis) => [axisTitle(axis), cellText(cell, axis)])),
   "measured on": corpusText(placeName(cell)), chunks: cellText(cell, "chunk_ms") && `${cellText(cell, "chunk_ms")} ms, ${cellText(cell, "pacing")} pacing, ${cellText(cell, "passes")} passes`,
-  computed: `${cellText(cell, "backend")} ${cellText(cell, "precision")}, ${cellText(cell, "threads")} threads`, cell: h("code", {}, board.cells.at.cell(cell)),
+  computed: `${cellText(cell, "backend")} ${cellText(cell, "precision")}, ${threads(cellText(cell, "threads"))}`, cell: h("code", {}, board.cells.at.cell(cell)),
 });
 
+const threads = (n) => `${n} ${Number(n) === 1 ? "thread" : "threads"}`;
+// What a run says of a plugin; finders and repairs stand there with their kind.
+const aboutOf = (run, plugin) => run.plugins[plugin] ?? run.plugins[`${plugin} (fairness)`];
 const machineText = (run) => `${run.host.cpu_model}, ${run.host.n_cpus} CPUs, ${count(run.host.memory_mib)} MiB${run.host.gpu_model ? `, ${run.host.gpu_model}` : ""} (${run.host.id})`;
 const originFacts = (run, plugin) => {
-  const state = run.environment, about = run.plugins[plugin];
+  const state = run.environment, about = aboutOf(run, plugin);
   return facts({
-    machine: machineText(run), load: `${state.load_start.toFixed(2)}${state.load_end === null ? "" : ` to ${state.load_end.toFixed(2)}`}, ${state.threads} model threads${state.steal_fraction === null ? "" : `, ${percent(state.steal_fraction)} stolen`}`,
+    machine: machineText(run), load: `${state.load_start.toFixed(2)}${state.load_end === null ? "" : ` to ${state.load_end.toFixed(2)}`}, ${threads(state.threads)} for models${state.steal_fraction === null ? "" : `, ${percent(state.steal_fraction)} stolen`}`,
     command: h("code", {}, run.command.join(" ")), run: h("a", { href: address("run", [run.run_id]) }, `${run.suite}/${run.run_id}`),
     commit: h("code", {}, `${run.git_sha ?? "unknown"}${run.git_dirty ? " with uncommitted changes" : ""}`), started: run.started_at, finished: run.finished_at ?? "not yet: this run is incomplete",
     plugin: about ? `${plugin} ${about.version} (${about.origin}), digest ${about.digest}, ${about.license}` : null,
@@ -46,20 +49,8 @@ const numberView = async ({ parts: [run, key, metric], params }) => {
   return [
     h("p", { class: "crumbs" }, h("a", { href: address("overview", [cellText(cell, "task")]) }, TASKS[cellText(cell, "task")]), " / ", modelLink(cell), " / ", corpusText(placeName(cell)), where),
     h("h1", {}, `${metricTitle(metric)} `, h("span", { class: "figure" }, `${valueText(row)} ${row.value === null ? "" : metricUnit(metric)}`), " ", h("small", {}, intervalText(row))),
+    h("div", { class: "under" }, h("span", {}, "This number with all its fields"), downloads(`number-${metric}`, () => [{ ...row, cell: key, run, command: runOf(cell).command.join(" "), host: runOf(cell).host.id, git_sha: runOf(cell).git_sha }])),
     h("div", { class: "two" }, section("How it was counted", countedFacts(row)), section("Where it was measured", originFacts(runOf(cell), cellText(cell, "plugin"))), section("What was measured", cellFacts(cell))),
     await recordingsOf(cell),
-    h("div", { class: "under" }, downloads(`number-${metric}`, () => [{ ...row, cell: key, run, command: runOf(cell).command.join(" "), host: runOf(cell).host.id, git_sha: runOf(cell).git_sha }])),
-  ];
-};
-
-const runView = ({ parts: [id] }) => {
-  const run = board.runs[board.runPlaces.get(id)];
-  if (!run) return [h("h1", {}, "No such run"), note(String(id))];
-  return [
-    h("h1", {}, `Run ${run.suite}/${run.run_id}`, run.complete ? "" : " ", run.complete ? null : chip("incomplete", "status failed")),
-    originFacts(run, null),
-    section("Corpora", facts(Object.fromEntries(Object.entries(run.corpora).map(([name, about]) => [name, `${count(about.n_utterances)} utterances, ${count(about.n_speakers)} speakers, fingerprint ${about.fingerprint}, ${about.license}`])))),
-    section("Plugins", facts(Object.fromEntries(Object.entries(run.plugins).map(([name, about]) => [name, `${about.version} (${about.origin}), digest ${about.digest}, ${about.license}${about.trained_on.length ? `, trained on ${about.trained_on.join(", ")}` : ""}`])))),
-    h("p", {}, h("a", { href: address("numbers", [], { run: id }) }, "All its numbers"), " · ", h("a", { href: address("compare", [], { runs: id }) }, "Compare it")),
   ];
 };
