@@ -77,11 +77,9 @@ def test_the_published_protocol_takes_conversations_counted_right(found: Found) 
     assert (row.value, row.n) == (pytest.approx(250), 2)
 
 
-def test_a_model_without_turn_tokens_has_no_delays_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_without_turn_tokens_has_no_delays_of_them(tmp_path: Path) -> None:
     plain = {name: [token for token in said if token[2] not in "<>"] for name, said in talks.SAID.items()}
-    monkeypatch.setattr(talks, "SAID", plain)
-    folder = talks.write_talks(tmp_path)
-    read = Talks.read(folder, "basic-1")
+    read = Talks.read(talks.write_talks(tmp_path, said=plain), "basic-1")
     rows = {m.metric: m for m in score_turn_delays(SHEET, read, {}) if m.scheme == "all"}
     assert (rows["endpoint_emission_mean"].status, rows["early_cut_rate"].status) == ("unsupported",) * 2
     assert rows["last_word_emission_mean"].value is not None
@@ -90,11 +88,10 @@ def test_a_model_without_turn_tokens_has_no_delays_of_them(tmp_path: Path, monke
     assert counts["turn_spurious_rate"].value == 0.0
 
 
-def test_ends_that_came_too_early_are_counted_and_not_averaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ends_that_came_too_early_are_counted_and_not_averaged(tmp_path: Path) -> None:
     """The turn that ends at 2 s is closed with the audio up to 1.5 s."""
     early = [(2, 0, ">") if token == (4, 0, ">") else token for token in talks.SAID["both"] if token != (3, 0, " c")]
-    monkeypatch.setattr(talks, "SAID", {**talks.SAID, "both": early})
-    read = Talks.read(talks.write_talks(tmp_path), "basic-1")
+    read = Talks.read(talks.write_talks(tmp_path, said={**talks.SAID, "both": early}), "basic-1")
     rows = {m.metric: m for m in score_turn_delays(SHEET, read, {}) if m.scheme == "all"}
     assert rows["early_cut_rate"].value == 0.5
     assert rows["endpoint_emission_mean"].value == pytest.approx(0.0)
