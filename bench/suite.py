@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from earmark.bench.api import InputError, ModelSpec
 from earmark.bench.references import EVERY, check_references
@@ -24,6 +24,13 @@ BUILTIN = Path(__file__).parent / "suites"
 """Suites that ship with earmark."""
 
 
+def _vocabulary(value: object) -> object:
+    if value == "words" or (isinstance(value, int) and not isinstance(value, bool) and value >= 2):
+        return value
+    raise ValueError("give a number of pieces, 2 or more, or 'words'")
+
+
+Vocabulary = Annotated[Annotated[int, Field(ge=2)] | Literal["words"], BeforeValidator(_vocabulary)]
 PAIR_WITHIN = ["gender"]
 """Columns whose values the two speakers of a non-target verification trial share, where they are known."""
 
@@ -69,7 +76,7 @@ class Train(Block):
     corpus: str | None = None
     steps: int | None = Field(None, ge=1)
     vocabulary: Literal["corpus"] | None = None
-    pieces: Annotated[int, Field(ge=2)] | Literal["words"] = 256
+    pieces: Vocabulary = 256
     voices: int = Field(0, ge=0)
     silence_s: float | None = Field(None, ge=0)
     mixtures: int | None = Field(None, ge=1)

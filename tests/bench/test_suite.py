@@ -228,6 +228,8 @@ def test_a_named_model_keeps_what_it_goes_on_from() -> None:
         (1, {"of": "bsae"}, "train 'more': of names unknown block 'bsae'; did you mean base?"),
         (1, {"of": "same"}, "unknown block 'same'"),
         (1, {"steps": None}, "train block 'more' has no steps"),
+        (1, {"pieces": "word"}, "give a number of pieces, 2 or more, or 'words' (got 'word')"),
+        (1, {"pieces": 1}, "give a number of pieces, 2 or more, or 'words' (got 1)"),
         (2, {"vocabulary": "corpus"}, "train block 'same' learns its vocabulary from its corpus"),
     ],
 )
