@@ -19,6 +19,9 @@ from earmark.bench.tables import read_table
 LEAST_OTHERS = 3
 """Other models from which the drift of a machine can be told; with fewer it is taken for none."""
 
+LEAST_PASSES = 2
+"""Of the timed recordings: cells that are heard once, such as those that cohorts are found by, are not timed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cost:
@@ -44,10 +47,10 @@ class Step:
 
 
 def cost_of(folder: RunFolder, cell: str) -> Cost | None:
-    """The cost of a cell's timed recordings; None where nothing was timed."""
+    """The cost of a cell's timed recordings; None where nothing was timed, or once: one pass tells nothing of noise."""
     chunks = read_table(folder.observations(cell), "chunks")
     chunks = chunks.filter(chunks["timed"]).select(["utterance_id", "pass", "due_s", "service_s", "device_s"])
-    if not chunks.num_rows:
+    if pc.count_distinct(chunks["pass"]).as_py() < LEAST_PASSES:
         return None
     audio = chunks.group_by("utterance_id").aggregate([("due_s", "max")])
     audio_s = pc.sum(audio["due_s_max"]).as_py()

@@ -117,7 +117,7 @@ class _Night:
         if judged is not None:
             failed = {finding.label for finding in findings}
             findings += [finding for finding in judged.findings if finding.label not in failed]
-            findings += self._looked_at_again(judged, baseline)
+            findings += self._looked_at_again(judged, baseline, folder)
         self._surroundings(record)
         record = record.model_copy(
             update={
@@ -160,9 +160,21 @@ class _Night:
     def _folder(self, night: Night) -> RunFolder:
         return next(folder for folder in run_folders(self.results, self.suite) if folder.run_id == night.run_id)
 
-    def _looked_at_again(self, judged: Judged, baseline: Night | None) -> list[Finding]:
+    def _busy(self, folder: RunFolder, judged: Judged) -> bool:
+        """Whether other programs had the processors: then a clock proves nothing, which is noted."""
+        run = folder.read_run()
+        load = max(run.environment.load_start, run.environment.load_end or 0.0)
+        if load <= run.host.n_cpus:
+            return False
+        where = f"a busy machine (load {load:.1f} on {run.host.n_cpus} processors)"
+        self.notes.append(
+            f"slower by the clock alone on {where}, which names nobody: {'; '.join(sorted(judged.doubts))}"
+        )
+        return True
+
+    def _looked_at_again(self, judged: Judged, baseline: Night | None, folder: RunFolder) -> list[Finding]:
         """Measure the doubtful models once more, with some that nobody doubts beside them."""
-        if not judged.doubts or baseline is None:
+        if not judged.doubts or baseline is None or self._busy(folder, judged):
             return []
         doubted = sorted({judged.plugin_of[label] for label in judged.doubts})
         others = sorted(
@@ -170,9 +182,10 @@ class _Night:
         )
         self.say(f"slower by the clock alone, so measured once more: {', '.join(doubted)}")
         again = replace(self.wish.request, plugins=(*doubted, *others[:N_WITNESSES]))
-        second = judge(
-            self.results, self._folder(baseline), runner.run_suite(again, self.say).folder, self.wish.tolerance
-        )
+        measured = runner.run_suite(again, self.say).folder
+        if self._busy(measured, judged):
+            return []
+        second = judge(self.results, self._folder(baseline), measured, self.wish.tolerance)
         found = confirmed(second, judged.doubts)
         once = sorted({*judged.doubts} - {finding.label for finding in found})
         if once:

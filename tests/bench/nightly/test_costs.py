@@ -78,3 +78,11 @@ def test_the_best_pass_counts(tmp_path: Path) -> None:
     assert found is not None
     assert (found.wall, found.device, found.noise) == pytest.approx((0.1, 0.05, 0.5))
     assert cost_of(folder, "other") is None
+
+
+def test_one_pass_is_no_cost(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    with Writer(folder.observations("c"), "c") as writer:
+        row = {"chunk": 0, "due_s": 1.0, "service_s": 0.1, "device_s": 0.1, "timed": True}
+        writer.add("chunks", utterance_id="u", **{"pass": 0}, **row)
+    assert cost_of(folder, "c") is None

@@ -65,6 +65,14 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.fixture(autouse=True)
+def load(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The machine's load, idle unless a test says otherwise."""
+    average = [0.0]
+    monkeypatch.setattr("os.getloadavg", lambda: (average[0], 0.0, 0.0))
+    return average
+
+
 def go(place: Path, *, lost: str = "", broken: str = "") -> watch.Report:
     """A night with the plugin as it is now; another process would not know the one before."""
     sys.modules.pop("sings", None)
@@ -188,6 +196,24 @@ def test_a_doubt_is_named_only_when_it_is_seen_again(place: Path, monkeypatch: p
     assert len(judged) == 4
     assert [f.kind for f in twice.night.findings] == ["slower"]
     assert "again when measured once more" in twice.night.findings[0].text
+
+
+def test_on_a_busy_machine_a_clock_names_nobody(
+    place: Path, load: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def judge(*arguments: Any) -> judging.Judged:
+        found = judging.judge(*arguments)
+        doubts = dict.fromkeys(found.plugin_of, "3.00 x the wall time")
+        return judging.Judged(found.comparison, found.findings, doubts, 1.0, found.plugin_of)
+
+    monkeypatch.setattr(watch, "judge", judge)
+    go(place)
+    load[0] = 1000.0
+    busy = go(place)
+    assert busy.exit_code == 0
+    assert "slower by the clock alone on a busy machine (load 1000.0 on" in busy.text
+    load[0] = 0.0
+    assert [f.kind for f in go(place).night.findings] == ["slower"]
 
 
 def test_the_record_is_what_the_screen_says(place: Path) -> None:
