@@ -20,8 +20,9 @@ from earmark.bench.observe.trials import check_speakers
 from earmark.bench.observe.verification import voice_of
 from earmark.bench.planning import Digests, Planned, Training, digest, merged, plan, plan_digest, trainings
 from earmark.bench.protocol import Planner, Protocol
+from earmark.bench.selecting import with_corpus, with_every, with_plugins
 from earmark.bench.store import Plan
-from earmark.bench.suite import Suite, read_suite, with_corpus, with_every, with_plugins
+from earmark.bench.suite import Suite, read_suite
 from earmark.bench.worlds.plan import CORPUS, world_cells
 
 MIB = 1024 * 1024

@@ -11,7 +11,8 @@ import pytest
 from earmark.bench.api import FairnessSpec, InputError, ModelSpec
 from earmark.bench.planning import Digests, Planned, plan, plan_digest, trainings
 from earmark.bench.protocol import Planner
-from earmark.bench.suite import Suite, available, parse_suite, read_suite, with_corpus, with_every, with_plugins
+from earmark.bench.selecting import with_corpus, with_every, with_plugins
+from earmark.bench.suite import Suite, available, parse_suite, read_suite
 
 SPECS = {
     "asr": ModelSpec("asr", "recognition", "m:build", ("tiny", "paper"), "MIT", "nowhere"),

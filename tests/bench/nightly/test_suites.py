@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from earmark.bench import registry
-from earmark.bench.suite import Suite, read_suite, with_every
+from earmark.bench.selecting import with_every
+from earmark.bench.suite import Suite, read_suite
 
 
 def told(name: str) -> Suite:
