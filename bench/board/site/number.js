@@ -5,6 +5,8 @@ const findRow = async (cell, metric, scheme, cohort) => {
   return page.of(cell, scheme).find((row) => row.metric === metric && row.cohort === cohort) ?? null;
 };
 
+const remarkChips = (flags) => flags.map((flag) => chip(spaced(flag), "flag", flag));
+
 const countedFacts = (row) => {
   const standing = row.scheme === "all" ? standingOf(row.cell, row.metric) : null;
   const level = row.ci_level === null ? "" : `${Math.round(100 * row.ci_level)} %`;
@@ -16,7 +18,7 @@ const countedFacts = (row) => {
     "rests on": row.n === null ? null : `${count(row.n)} ${row.n_unit}`, speakers: row.n_speakers === null ? null : count(row.n_speakers),
     coverage: row.coverage === null ? null : percent(row.coverage), "chance alone stays under": exact(row.null_q95), "smallest detectable": exact(row.detectable),
     "among its rivals": standing ? [standingChip(standing), " ", standing[2] === "tied" ? `p = ${standing[3].toFixed(3)}, ${standing[4]}` : ""] : null,
-    normalizer: row.normalizer, status: [statusChip(row.status), " ", row.reason ?? ""], remarks: row.flags.map((flag) => chip(spaced(flag), "flag", flag)),
+    normalizer: row.normalizer, status: [statusChip(row.status), " ", row.reason ?? ""], remarks: remarkChips(row.flags),
   });
 };
 
@@ -24,6 +26,7 @@ const cellFacts = (cell) => facts({
   model: modelLink(cell), ...Object.fromEntries(["preset", "options", "train_corpus", "steps", "labels", "seed", "mitigation", "finder", "scheme", "cohort_input"].map((axis) => [axisTitle(axis), cellText(cell, axis)])),
   "measured on": corpusText(placeName(cell)), chunks: cellText(cell, "chunk_ms") && `${cellText(cell, "chunk_ms")} ms, ${cellText(cell, "pacing")} pacing, ${cellText(cell, "passes")} passes`,
   computed: `${cellText(cell, "backend")} ${cellText(cell, "precision")}, ${threads(cellText(cell, "threads"))}`, cell: h("code", {}, board.cells.at.cell(cell)),
+  remarks: remarkChips(board.cells.at.flags(cell)),
 });
 
 const threads = (n) => `${n} ${Number(n) === 1 ? "thread" : "threads"}`;

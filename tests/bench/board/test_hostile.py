@@ -34,7 +34,7 @@ HIDDEN = dict.fromkeys(map(ord, "\u202e\u200f\u2067\u2069"), "\ufffd")
 """Marks that turn text around are shown as replacement characters."""
 FIELDS = (
     "plugin", "corpus", "key", "option", "reason", "speaker", "utterance", "reference", "hypothesis", "scheme",
-    "cohort", "suite", "command", "note",
+    "cohort", "suite", "command", "note", "machine", "flag", "learned",
 )  # fmt: skip
 VIEWS = {
     "#/overview/recognition": ("plugin", "option", "reason"),
@@ -43,6 +43,7 @@ VIEWS = {
     "#/model/{plugin}": ("plugin", "option", "reason"),
     "#/number/{run}/good/wer": (
         "plugin", "corpus", "key", "option", "speaker", "utterance", "reference", "hypothesis", "suite", "command",
+        "machine", "flag", "learned",
     ),
     "#/number/{run}/good/wer?utterance={run}~good~{utterance}": ("speaker", "utterance", "reference", "hypothesis"),
 }  # fmt: skip
@@ -70,14 +71,15 @@ class Hostile:
         folder.write_run(
             runs.run_row(
                 suite=self["suite"], command=["earmark", "run", self["command"]], normalizer="raw-1",
+                host=runs.run_row().host.model_copy(update={"cpu_model": self["machine"]}),
                 plugins={self["plugin"]: PluginInfo(origin="o", version="1", digest="d", license=self["plugin"])},
                 corpora={self["corpus"]: CorpusInfo(**toy.model_dump())},
             )
         )  # fmt: skip
-        alike = {"plugin": self["plugin"], "corpus": self["corpus"]}
+        alike = {"plugin": self["plugin"], "corpus": self["corpus"], "train_corpus": self["learned"]}
         options = {self["key"]: self["option"]}
         fell = runs.cell_row("fell", **alike, status="failed", reason=self["reason"])
-        folder.write_cells([runs.cell_row("good", **alike, options=options), fell])
+        folder.write_cells([runs.cell_row("good", **alike, options=options, flags=[self["flag"]]), fell])
         folder.write_measurements(
             [
                 runs.measurement("good", "wer", 0.1, **runs.ci(0.05, 0.2)),
