@@ -65,8 +65,8 @@ def _among(cells: Sequence[CellView], headline: str) -> Iterator[Flip]:
         known = [(a, b, name, cell) for a, b, name, cell in ranked if a is not None and b is not None]
         for one, other in combinations(sorted(known), 2):
             if one[0] < other[0] and one[1] > other[1]:
-                names, cells_ = (one[2], other[2]), (one[3], other[3])
-                yield Flip(headline, variant, *names, cells_, (one[0], other[0]), (one[1], other[1]))
+                ids = one[3], other[3]
+                yield Flip(headline, variant, one[2], other[2], ids, (one[0], other[0]), (one[1], other[1]))
 
 
 def _value(view: CellView, metric: str) -> float | None:

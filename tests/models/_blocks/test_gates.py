@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from earmark.models._blocks.gates import frames_on, gumbel_sigmoid, straight_through
+from earmark.models._blocks.gates import frames_on, gumbel_sigmoid, sampled, straight_through
 
 
 def test_straight_through_is_hard_with_the_gradient_of_a_sigmoid() -> None:
@@ -16,6 +16,18 @@ def test_straight_through_is_hard_with_the_gradient_of_a_sigmoid() -> None:
     soft = torch.sigmoid(logits.detach())
     torch.testing.assert_close(logits.grad, soft * (1 - soft))
     assert straight_through(torch.tensor([0.9, 1.1]), cut=1.0).tolist() == [0.0, 1.0]
+
+
+def test_drawn_decisions_are_as_frequent_as_their_sigmoid_and_fade_to_certain_ones() -> None:
+    torch.manual_seed(0)
+    logits = torch.full((20_000,), 1.2, requires_grad=True)
+    drawn = sampled(logits, contribution=1.0)
+    assert set(drawn.detach().round(decimals=5).tolist()) == {0.0, 1.0}
+    assert float(drawn.detach().mean()) == pytest.approx(torch.sigmoid(torch.tensor(1.2)).item(), abs=0.01)
+    drawn.sum().backward()
+    assert logits.grad is not None
+    assert bool((logits.grad > 0).all())
+    assert bool((sampled(logits.detach(), contribution=0.0) == 1.0).all())
 
 
 def test_gumbel_decisions_are_hard_when_the_temperature_is_low() -> None:
