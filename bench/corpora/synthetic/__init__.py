@@ -11,5 +11,6 @@ _NEEDS = ("espeakng-loader",)
 SPECS = (
     CorpusSpec("synthetic", f"{_BUILD}:load_quick", _LICENSE, _SOURCE, _NEEDS),
     CorpusSpec("synthetic-small", f"{_BUILD}:load_small", _LICENSE, _SOURCE, _NEEDS),
+    CorpusSpec("synthetic-digits", f"{_BUILD}:load_digits", _LICENSE, _SOURCE, _NEEDS),
     CorpusSpec("synthetic-world", f"{_BUILD}:load_world", _LICENSE, _SOURCE, _NEEDS),
 )

@@ -26,6 +26,7 @@ from earmark.bench.corpora.schema import complete, to_dataset
 from earmark.bench.corpora.synthetic import SPECS
 from earmark.bench.corpora.synthetic.plan import utterances
 from earmark.bench.corpora.synthetic.recipes import (
+    DIGITS,
     QUICK,
     SMALL,
     WORLD,
@@ -54,6 +55,11 @@ def load_small(*, cache: Path, progress: Report) -> Corpus:
 def load_world(*, cache: Path, progress: Report) -> Corpus:
     """The corpus ``synthetic-world``."""
     return load(WORLD, cache=cache, progress=progress)
+
+
+def load_digits(*, cache: Path, progress: Report) -> Corpus:
+    """The corpus ``synthetic-digits``."""
+    return load(DIGITS, cache=cache, progress=progress)
 
 
 def load(recipe: Recipe, *, cache: Path, progress: Report) -> Corpus:

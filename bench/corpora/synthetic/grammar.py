@@ -1,12 +1,13 @@
 """What the synthetic speakers say: three lexical tasks.
 
-``digits`` are strings of two to four digits. ``commands`` and ``sentences`` come from small grammars whose texts are
+``digits`` are strings of digits. ``commands`` and ``sentences`` come from small grammars whose texts are
 divided by a hash into three sides, so that no text heard in training is ever tested; every word occurs on every side.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from earmark.bench.corpora.synthetic.draws import Draws
@@ -39,23 +40,24 @@ def side_of(text: str) -> Side:
     return _SIDES[hashlib.sha256(text.encode()).digest()[0] % len(_SIDES)]
 
 
-def texts(task: str, n: int, side: Side, draws: Draws, *key: object) -> list[str]:
+def texts(task: str, n: int, side: Side, draws: Draws, *key: object, n_digits: Sequence[int] = (2, 4)) -> list[str]:
     """``n`` different texts of a task for one speaker; commands and sentences only from ``side``."""
+    low, high = n_digits
     found: dict[str, None] = {}
     attempt = 0
     while len(found) < n:
-        text = _draw(task, draws, *key, task, attempt)
+        text = " ".join(_draw(task, draws, (low, high), *key, task, attempt))
         attempt += 1
         if task == "digits" or side_of(text) == side:
             found[text] = None
     return list(found)
 
 
-def _draw(task: str, draws: Draws, *key: object) -> str:
+def _draw(task: str, draws: Draws, n_digits: tuple[int, int], *key: object) -> Iterator[str]:
     if task == "digits":
-        slots: tuple[tuple[str, ...], ...] = (DIGITS,) * draws.whole(2, 4, *key, "length")
+        slots: tuple[tuple[str, ...], ...] = (DIGITS,) * draws.whole(*n_digits, *key, "length")
     elif task == "commands":
         slots = draws.pick(_COMMANDS, *key, "rule")
     else:
         slots = _SENTENCE
-    return " ".join(draws.pick(slot, *key, place) for place, slot in enumerate(slots))
+    return (draws.pick(slot, *key, place) for place, slot in enumerate(slots))

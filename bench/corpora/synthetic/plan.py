@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from earmark.bench.corpora.synthetic.draws import Draws
-from earmark.bench.corpora.synthetic.grammar import TASKS, Side, texts
+from earmark.bench.corpora.synthetic.grammar import Side, texts
 from earmark.bench.corpora.synthetic.world import (
     HARD_NOISE_GROUP,
     HARD_REGION,
@@ -59,8 +59,8 @@ def utterances_of(recipe: Recipe, speaker: Speaker) -> list[Utterance]:
     """What one speaker says, task by task."""
     draws = Draws(f"{recipe.name}|{recipe.seed}|utterances")
     return [
-        _utterance(speaker, task, number, text, draws)
-        for task in TASKS
+        _utterance(recipe, speaker, task, number, text, draws)
+        for task in recipe.tasks
         for number, text in enumerate(_texts(recipe, speaker, task, draws))
     ]
 
@@ -68,19 +68,19 @@ def utterances_of(recipe: Recipe, speaker: Speaker) -> list[Utterance]:
 def _texts(recipe: Recipe, speaker: Speaker, task: str, draws: Draws) -> list[str]:
     sides: dict[str, Side] = {"train": "train", "dev": "dev"}
     n = recipe.n_train if speaker.split == "train" else recipe.n_other
-    return texts(task, n, sides.get(speaker.split, "test"), draws, speaker.name)
+    return texts(task, n, sides.get(speaker.split, "test"), draws, speaker.name, n_digits=recipe.n_digits)
 
 
-def _utterance(speaker: Speaker, task: str, number: int, text: str, draws: Draws) -> Utterance:
+def _utterance(recipe: Recipe, speaker: Speaker, task: str, number: int, text: str, draws: Draws) -> Utterance:
     name = f"{speaker.name}-{task}-{number}"
-    in_hard_region = speaker.region == HARD_REGION
+    in_hard_region = recipe.planted and speaker.region == HARD_REGION
     rate = speaker.rate * draws.between(0.92, 1.08, name, "rate") * (HARD_RATE if in_hard_region else 1.0)
-    low, high = SNR_DB[speaker.noise_group]
+    low, high = SNR_DB[speaker.noise_group if recipe.planted else "quiet"]
     return Utterance(
         id=name, speaker=speaker, task=task, text=text, rate=round(rate),
         pitch=speaker.pitch + draws.whole(-4, 4, name, "pitch"),
         room=round(draws.between(*((0.35, 0.5) if in_hard_region else (0.0, 0.15)), name, "room"), 2),
-        dull=speaker.voice_group == HARD_VOICE_GROUP,
+        dull=recipe.planted and speaker.voice_group == HARD_VOICE_GROUP,
         level_db=round(draws.between(-30.0, -22.0, name, "level"), 1),
         snr_db=round(draws.between(low, high, name, "snr"), 1),
         lead_s=round(draws.between(0.06, 0.14, name, "lead"), 3),

@@ -35,6 +35,17 @@ WORLD = Recipe(
 )
 """656 speakers, 224 of them in measure: the audio world in which fairness methods are tried end to end."""
 
+DIGITS = Recipe(
+    name="synthetic-digits",
+    n_speakers={"train": 224, "dev": 16, "discover": 32, "select": 16, "measure": 48},
+    n_train=14,
+    n_other=8,
+    tasks=("digits",),
+    n_digits=(3, 6),
+    planted=False,
+)
+"""336 speakers, 48 of them in measure, 4,032 strings of three to six digits, all heard well: what learns soonest."""
+
 _MAKERS = (
     "acoustics.py", "draws.py", "engine.py", "espeak.py", "grammar.py", "plan.py", "voices.json", "voices.py",
     "worker.py", "world.py", "../conditions.py",

@@ -12,11 +12,12 @@ Accent, pitch and rate are drawn independently of all four.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from earmark.bench.corpora.synthetic.draws import Draws
+from earmark.bench.corpora.synthetic.grammar import TASKS
 from earmark.bench.corpora.synthetic.voices import ACCENTS, variants
 
 Split = Literal["train", "dev", "discover", "select", "measure"]
@@ -35,13 +36,20 @@ BLOCK = len(REGIONS) * len(VOICE_GROUPS) * len(NOISE_GROUPS)
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """A synthetic corpus: speakers by split, and utterances a speaker and task in train and elsewhere."""
+    """A synthetic corpus: speakers by split, and utterances a speaker and task in train and elsewhere.
+
+    ``n_digits`` are the fewest and the most words of a string of digits. Where nothing is ``planted``, the groups are
+    there and make no difference: everybody is heard as the easiest of them are.
+    """
 
     name: str
     n_speakers: Mapping[Split, int]
     n_train: int
     n_other: int
     seed: int = 0
+    tasks: Sequence[str] = TASKS
+    n_digits: Sequence[int] = (2, 4)
+    planted: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,11 +115,11 @@ def test_a_recipe_has_its_own_folder() -> None:
 
 def test_expected_fingerprints_are_committed_for_every_corpus() -> None:
     known = json.loads(recipes.EXPECTED_FILE.read_text())
-    assert set(known) == {"synthetic", "synthetic-small", "synthetic-world"}
+    assert set(known) == {"synthetic", "synthetic-digits", "synthetic-small", "synthetic-world"}
     assert all(len(fingerprint) == 64 for versions in known.values() for fingerprint in versions.values())
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("load", [build.load_small, build.load_quick])
+@pytest.mark.parametrize("load", [build.load_small, build.load_quick, build.load_digits])
 def test_a_corpus_comes_out_as_committed(tmp_path: Path, load: Callable[..., Corpus]) -> None:
     assert load(cache=tmp_path, progress=quiet).flags == ()

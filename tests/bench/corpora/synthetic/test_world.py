@@ -8,13 +8,13 @@ import pytest
 
 from earmark.bench.corpora.synthetic import world
 from earmark.bench.corpora.synthetic.plan import utterances
-from earmark.bench.corpora.synthetic.recipes import QUICK, SMALL, WORLD
+from earmark.bench.corpora.synthetic.recipes import DIGITS, QUICK, SMALL, WORLD
 from earmark.bench.corpora.synthetic.voices import ACCENTS
 
 PLANTED = ("region", "voice_group", "noise_group")
 
 
-@pytest.fixture(scope="module", params=[QUICK, SMALL, WORLD], ids=["quick", "small", "world"])
+@pytest.fixture(scope="module", params=[QUICK, SMALL, DIGITS, WORLD], ids=["quick", "small", "digits", "world"])
 def people(request: pytest.FixtureRequest) -> list[world.Speaker]:
     return world.speakers(request.param)
 
@@ -93,3 +93,17 @@ def test_hard_groups_get_the_difficulty_and_null_groups_none() -> None:
     assert mean("noise_group", "quiet", "snr_db") - mean("noise_group", "street", "snr_db") == pytest.approx(19, abs=1)
     rates = [mean("null_group", group, "rate") for group in world.NULL_GROUPS]
     assert max(rates) / min(rates) < 1.1
+
+
+def test_where_nothing_is_planted_everybody_is_heard_alike() -> None:
+    spoken = utterances(DIGITS)
+
+    def extremes(of: str, *groups: str) -> tuple[float, float]:
+        found = [float(getattr(u, of)) for u in spoken if {u.speaker.region, u.speaker.noise_group} & {*groups}]
+        return min(found), max(found)
+
+    assert not any(u.dull for u in spoken)
+    assert extremes("snr_db", "street") == extremes("snr_db", "quiet") == (24.0, 36.0)
+    assert extremes("room", "north") == extremes("room", "south") == (0.0, 0.15)
+    assert {u.task for u in spoken} == {"digits"}
+    assert {len(u.text.split()) for u in spoken} == {3, 4, 5, 6}
