@@ -113,7 +113,7 @@ def _recognition(sheet: Sheet, planned: Planned, folder: Path) -> Iterator[Measu
         yield from score_device_time(sheet, folder)
         yield from score_streams(sheet, folder)
     if "compute" in planned.metrics:
-        yield from score_compute(sheet, folder, utterances, compared)
+        yield from score_compute(sheet, folder, utterances, compared, planned.slices)
         yield from score_gauges(sheet, folder)
 
 

@@ -1,4 +1,5 @@
-"""Scores what a cell cost: executed MACs, gates, parameters, memory; the first two by cohort where gaps are asked for.
+"""Scores what a cell cost: executed MACs, gates, parameters, memory; the first two by cohort where gaps are asked for,
+gates and what they save by slice.
 
 Whether conditional compute spends as much on those it serves worst shows beside their error rates. Only what streams
 and embedders say of themselves is used, nothing timed, so a run that lends its output to another lends these too.
@@ -6,36 +7,37 @@ and embedders say of themselves is used, nothing timed, so a run that lends its 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from earmark.bench.metrics.cohorts import CohortRate, cohort_gap, cohort_rates
-from earmark.bench.metrics.gaps import gap_names
-from earmark.bench.metrics.statistics import per_speaker
 from earmark.bench.rows import Measurement
+from earmark.bench.score.gates import score_gates
 from earmark.bench.score.measure import Sheet
 from earmark.bench.score.schemes import Scheme
-from earmark.bench.score.words import among, gap_rows, too_small
+from earmark.bench.score.slices import Slices, places_of
+from earmark.bench.score.spent import Spent
 from earmark.bench.tables import read_table
 
 NOT_COUNTED = "the model does not report its multiply-accumulates"
-GATES = "gate_rate"
-"""Probes of this name, or of one that begins with it and an underscore, are shares of gated work that was done."""
-LEVELS = ("loud", "quiet")
-"""Probes ``<level>_frames`` count frames of a recording, ``<level>_rate_<kind>`` are shares of gates over them."""
 
 
 def score_compute(
-    sheet: Sheet, folder: Path, utterances: Sequence[Mapping[str, Any]], schemes: Sequence[Scheme] = ()
+    sheet: Sheet,
+    folder: Path,
+    utterances: Sequence[Mapping[str, Any]],
+    schemes: Sequence[Scheme] = (),
+    slices: Sequence[str] = (),
 ) -> Iterator[Measurement]:
-    """Rows of a cell's compute, by cohort where there are schemes; ``utterances`` name ``audio_s`` and ``speaker``."""
+    """Rows of a cell's compute, by cohort where there are schemes; ``utterances`` name ``audio_s`` and ``speaker``.
+
+    What is gated and saved is told by the values of each column of ``slices`` too.
+    """
     work = read_table(folder, "work").to_pylist()
+    parts = {column: places_of(utterances, column) for column in slices}
     yield from _macs(sheet, folder, work, utterances, schemes)
-    yield from _gates(sheet, folder, utterances, schemes)
-    yield from _savings(sheet, folder)
+    yield from score_gates(sheet, folder, utterances, schemes, parts)
+    yield from _savings(sheet, folder, utterances, parts)
     facts = read_table(folder, "facts").to_pylist()
     for name in ("n_parameters", "peak_rss_mib"):
         values = [fact["value"] for fact in facts if fact["name"] == name]
@@ -43,39 +45,6 @@ def score_compute(
             yield sheet.row(name, values[-1])
         else:
             yield sheet.missing(name, "unsupported", f"the model does not say its {name}")
-
-
-@dataclass(frozen=True, slots=True)
-class _Spent:
-    """Something spent on each recording (N,) and what it is divided by, with the recordings' speakers."""
-
-    amounts: Sequence[float]
-    units: Sequence[float]
-    speakers: Sequence[str | None]
-
-    def cohort_rows(self, sheet: Sheet, name: str, scheme: Scheme, flags: Sequence[str] = ()) -> Iterator[Measurement]:
-        """The rate of each cohort and the gaps between cohorts; none where no recording has a cohort."""
-        rows = [row for row in zip(self.speakers, self.amounts, self.units, strict=True) if row[0]]
-        known = among(per_speaker(*zip(*rows, strict=True)), scheme.cohort_of) if rows else None
-        if known is None or not known.speakers:
-            return
-        labels, seed = [scheme.cohort_of[speaker] for speaker in known.speakers], sheet.seed(name, scheme.name)
-        for cohort in cohort_rates(known, labels, counted=False, seed=seed):
-            yield _cohort_row(sheet, name, scheme, cohort, flags)
-        gap = cohort_gap(known, labels, counted=False, seed=seed)
-        yield from gap_rows(sheet, scheme, gap.named(name), gap_names(name), normalizer=None)
-
-
-def _cohort_row(sheet: Sheet, name: str, scheme: Scheme, cohort: CohortRate, flags: Sequence[str]) -> Measurement:
-    fields: dict[str, Any] = {
-        "scheme": scheme.name, "cohort": cohort.name, "numerator": cohort.errors, "denominator": cohort.units,
-        "n": cohort.n_utterances, "n_unit": "utterances", "n_speakers": cohort.n_speakers, "coverage": scheme.coverage,
-        "flags": flags,
-    }  # fmt: skip
-    if cohort.rate is None:
-        return sheet.missing(name, "insufficient", "no audio", **fields)
-    status = {"status": cohort.status, "reason": too_small(cohort.status, "10 speakers")}
-    return sheet.row(name, cohort.rate, interval=cohort.interval, **status, **fields)
 
 
 def _macs(
@@ -101,7 +70,7 @@ def _macs(
             name, per_mac * macs / seconds, numerator=per_mac * macs, denominator=seconds,
             n=len(counted), n_unit="utterances", flags=flags,
         )  # fmt: skip
-    spent = _Spent(
+    spent = Spent(
         [done[row["utterance_id"]] for row in counted], [row["audio_s"] for row in counted],
         [row["speaker"] for row in counted],
     )  # fmt: skip
@@ -109,78 +78,32 @@ def _macs(
         yield from spent.cohort_rows(sheet, "macs_per_audio_second", scheme, flags)
 
 
-def _gates(
-    sheet: Sheet, folder: Path, utterances: Sequence[Mapping[str, Any]], schemes: Sequence[Scheme]
+def _savings(
+    sheet: Sheet, folder: Path, utterances: Sequence[Mapping[str, Any]], slices: Slices
 ) -> Iterator[Measurement]:
-    """The mean rate of a model's gates, each recording counting by its chunks; nothing for a model without gates."""
-    probes: dict[str, dict[str, float]] = {}
-    for row in read_table(folder, "probes").to_pylist():
-        probes.setdefault(row["utterance_id"], {})[row["name"]] = row["value"]
-    found = {
-        name: {k: v for k, v in own.items() if k == GATES or k.startswith(f"{GATES}_")} for name, own in probes.items()
-    }
-    rates = {name: [*own.values()] for name, own in found.items() if own}
-    gated = [row for row in utterances if row["utterance_id"] in rates]
-    if not gated:
-        return
-    n_chunks = [float(_n_chunks(row["audio_s"], sheet.cell.chunk_ms)) for row in gated]
-    means = [sum(found) / len(found) for found in (rates[row["utterance_id"]] for row in gated)]
-    spent = _Spent(
-        [mean * n for mean, n in zip(means, n_chunks, strict=True)], n_chunks, [row["speaker"] for row in gated]
-    )
-    yield sheet.row(
-        GATES, sum(spent.amounts) / sum(n_chunks), numerator=sum(spent.amounts), denominator=sum(n_chunks),
-        n=len(gated), n_unit="utterances",
-    )  # fmt: skip
-    for scheme in schemes:
-        yield from spent.cohort_rows(sheet, GATES, scheme)
-    weights = {row["utterance_id"]: n for row, n in zip(gated, n_chunks, strict=True)}
-    yield from _each_gate(sheet, {name: found[name] for name in weights}, weights)
-    yield from _by_level(sheet, [probes[name] for name in weights])
-
-
-def _each_gate(
-    sheet: Sheet, found: Mapping[str, Mapping[str, float]], weights: Mapping[str, float]
-) -> Iterator[Measurement]:
-    """The rate of each gate that has a name of its own, such as that of the queries of a block: scheme ``gate``."""
-    names = sorted({name for own in found.values() for name in own} - {GATES})
-    for name in names:
-        rows = [(own[name], weights[utterance]) for utterance, own in found.items() if name in own]
-        on, n = sum(rate * weight for rate, weight in rows), sum(weight for _, weight in rows)
-        yield sheet.row(
-            GATES, on / n, numerator=on, denominator=n, n=len(rows), n_unit="utterances", scheme="gate",
-            cohort=name.removeprefix(f"{GATES}_"),
-        )  # fmt: skip
-
-
-def _by_level(sheet: Sheet, probes: Sequence[Mapping[str, float]]) -> Iterator[Measurement]:
-    """The rates of gates by kind over loud and over quiet frames of all recordings: scheme ``level``."""
-    for level in LEVELS:
-        kinds = sorted({name for own in probes for name in own if name.startswith(f"{level}_rate_")})
-        heard = [own for own in probes if own.get(f"{level}_frames")]
-        n = sum(own[f"{level}_frames"] for own in heard)
-        for name in kinds if n else ():
-            on = sum(own[name] * own[f"{level}_frames"] for own in heard)
-            yield sheet.row(
-                GATES, on / n, numerator=on, denominator=n, n=len(heard), n_unit="utterances", scheme="level",
-                cohort=f"{level} {name.removeprefix(f'{level}_rate_')}",
-            )  # fmt: skip
-
-
-def _n_chunks(audio_s: float, chunk_ms: int | None) -> int:
-    """Chunks that a recording was given in, from its length; 1 where it was given whole."""
-    return max(1, math.ceil(1000 * audio_s / chunk_ms - 1e-6)) if chunk_ms else 1
-
-
-def _savings(sheet: Sheet, folder: Path) -> Iterator[Measurement]:
     """Compute cost reduction, of models that leave work out: of the parts that have a dense bound."""
-    work = [row for row in read_table(folder, "work").to_pylist() if row["dense_macs"] is not None]
-    dense = sum(row["dense_macs"] for row in work)
+    sums: dict[str, tuple[float, float]] = {}
+    for row in read_table(folder, "work").to_pylist():
+        if row["dense_macs"] is not None:
+            spent, dense = sums.get(row["utterance_id"], (0.0, 0.0))
+            sums[row["utterance_id"]] = (spent + row["macs"], dense + row["dense_macs"])
+    flags = _uncounted(folder)
+    yield from _saved(sheet, list(sums.values()), flags)
+    for column, values in slices.items():
+        for value, places in sorted(values.items()):
+            names = [utterances[place]["utterance_id"] for place in places]
+            yield from _saved(sheet, [sums[name] for name in names if name in sums], flags, (column, value))
+
+
+def _saved(
+    sheet: Sheet, sums: Sequence[tuple[float, float]], flags: Sequence[str], where: tuple[str, str] = ("all", "all")
+) -> Iterator[Measurement]:
+    """One row, from what was spent on each recording and would have been; none where nothing would have been."""
+    spent, dense = (sum(column) for column in zip(*sums, strict=True)) if sums else (0.0, 0.0)
     if dense:
-        spent, n = sum(row["macs"] for row in work), len({row["utterance_id"] for row in work})
         yield sheet.row(
-            "ccr", 1.0 - spent / dense, numerator=float(dense - spent), denominator=float(dense), n=n,
-            n_unit="utterances", flags=_uncounted(folder),
+            "ccr", 1.0 - spent / dense, numerator=float(dense - spent), denominator=float(dense), n=len(sums),
+            n_unit="utterances", flags=flags, scheme=where[0], cohort=where[1],
         )  # fmt: skip
 
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
 
 from earmark.bench.metrics.words import WordErrors, score_many
 from earmark.bench.rows import Measurement
@@ -16,12 +16,14 @@ from earmark.bench.score.measure import Sheet
 from earmark.bench.score.words import Texts, rate_row, resampled
 
 MAX_SLICES = 30
+Slices: TypeAlias = Mapping[str, Mapping[str, Sequence[int]]]
+"""Of columns, the places of the utterances by their value."""
 
 
 def score_slices(sheet: Sheet, texts: Texts, columns: Sequence[str]) -> Iterator[Measurement]:
     """A ``wer`` row for each value of each column: scheme is the column, cohort the value."""
     for column in columns:
-        places = _places(texts, column)
+        places = places_of(texts.utterances, column)
         problem = _problem(column, places)
         if problem:
             yield sheet.missing("wer", "unsupported", problem, scheme=column, cohort="*")
@@ -36,9 +38,10 @@ def _slice(sheet: Sheet, texts: Texts, column: str, value: str) -> Measurement:
     return rate_row(sheet, texts, "wer", sum(errors, WordErrors()), interval, scheme=column, cohort=value)
 
 
-def _places(texts: Texts, column: str) -> dict[str, list[int]]:
+def places_of(utterances: Sequence[Mapping[str, Any]], column: str) -> dict[str, list[int]]:
+    """Places of the utterances by their value in a column of the metadata; those without one are left out."""
     found: dict[str, list[int]] = defaultdict(list)
-    for place, row in enumerate(texts.utterances):
+    for place, row in enumerate(utterances):
         known: dict[str, Any] = json.loads(row["metadata"] or "{}")
         if column in known:
             found[str(known[column])].append(place)

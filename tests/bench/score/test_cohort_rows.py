@@ -26,12 +26,13 @@ WORDS = " ".join("abcde")
 Rows = dict[tuple[str, str, str], Measurement]
 
 
-def plan(metrics: Sequence[str], cohorts: Sequence[str]) -> Planned:
+def plan(metrics: Sequence[str], cohorts: Sequence[str], slices: Sequence[str]) -> Planned:
     cell = runs.cell_row(CELL)
     same = {name: getattr(cell, name) for name in Planned.model_fields if hasattr(cell, name)}
     rest: dict[str, Any] = {
         "vocabulary": None, "timing_recordings": None, "limit": None, "exclude": {}, "timeout_minutes": 1.0,
         "memory_mib": None, "cohorts": list(cohorts), "metrics": list(metrics),
+        "slices": list(slices),
     }  # fmt: skip
     return Planned(**(same | rest))
 
@@ -54,13 +55,16 @@ def observe(folder: RunFolder, *, gates: bool = True, silent: int = 0, named: bo
         for speaker in range(N_SPEAKERS):
             for place, n_chunks in enumerate((10, 20)):
                 name = f"s{speaker:02}-{place}"
+                metadata = {"group": "ab"[speaker % 2], "length": ("short", "long")[place]}
                 heard = speaker % 2 == 0 or speaker < N_SPEAKERS - 2 * silent
                 writer.add(
                     "utterances", utterance_id=name, speaker=f"s{speaker:02}" if named else None, split="measure",
                     condition="clean", reference=WORDS, hypothesis_raw=WORDS if heard else "",
-                    audio_s=n_chunks * CHUNK_S, outcome="ok", metadata=json.dumps({"group": "ab"[speaker % 2]}),
+                    audio_s=n_chunks * CHUNK_S, outcome="ok", metadata=json.dumps(metadata),
                 )  # fmt: skip
-                writer.add("work", utterance_id=name, part="encoder", macs=macs(speaker) * n_chunks)
+                spent = macs(speaker) * n_chunks
+                dense = 2 * (1 + place) * spent if gates else None
+                writer.add("work", utterance_id=name, part="encoder", macs=spent, dense_macs=dense)
                 writer.add("work", utterance_id=name, part="joint", macs=10 * n_chunks)
                 if gates:
                     writer.add("probes", utterance_id=name, name="gate_rate_query", value=2 * open_share(speaker))
@@ -86,10 +90,16 @@ def _stream(writer: Writer, name: str, n_chunks: int, service_s: float, *, heard
             )  # fmt: skip
 
 
-def scored(tmp_path: Path, metrics: Sequence[str], cohorts: Sequence[str] = ("group",), **world: Any) -> Rows:
+def scored(
+    tmp_path: Path,
+    metrics: Sequence[str],
+    cohorts: Sequence[str] = ("group",),
+    slices: Sequence[str] = (),
+    **world: Any,
+) -> Rows:
     folder = RunFolder(tmp_path / "run")
     observe(folder, **world)
-    rows = score_cell(runs.cell_row(CELL), plan(metrics, cohorts), folder, "basic-1")
+    rows = score_cell(runs.cell_row(CELL), plan(metrics, cohorts, slices), folder, "basic-1")
     keyed = {(row.scheme, row.cohort, row.metric): row for row in rows}
     assert len(keyed) == len(rows)
     return keyed
@@ -126,6 +136,22 @@ def test_gates_count_by_chunks(tmp_path: Path) -> None:
     assert rows["group", "a", "gate_rate"].value == pytest.approx(0.25)
     assert rows["group", "b", "gate_rate"].value == pytest.approx(0.5)
     assert rows["group", "*", "gate_rate_gap_ratio"].value == pytest.approx(2.0)
+
+
+def test_gates_and_savings_by_slice(tmp_path: Path) -> None:
+    """Queries are on twice as often as all gates, feed-forwards never; of long recordings more work is left out."""
+    rows = scored(tmp_path, ["compute"], cohorts=(), slices=("length", "group"))
+    short = rows["length", "short", "gate_rate"]
+    assert (short.value, short.n, short.n_speakers) == (pytest.approx(0.375), 24, 24)
+    assert short.ci_low is not None
+    assert short.ci_high is not None
+    assert short.ci_low < 0.375 < short.ci_high
+    assert rows["group", "b", "gate_rate"].value == pytest.approx(0.5)
+    assert rows["group", "b query", "gate_rate"].value == pytest.approx(1.0)
+    assert rows["group", "b ffn", "gate_rate"].value == 0.0
+    saved = [rows["length", value, "ccr"].value for value in ("short", "long")]
+    assert saved == pytest.approx([0.5, 0.75])
+    assert not any("gap" in metric for *_, metric in rows)
 
 
 def test_a_model_without_gates_has_no_row_of_them(tmp_path: Path) -> None:
