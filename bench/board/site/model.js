@@ -86,6 +86,12 @@ const trialTable = (page) => tableOf({ caption: "Trials that went most wrong", r
   ...["enrolled", "tested", "enrolled speaker", "tested speaker"].map((title, at) => textColumn(title, title, (row) => row[at])), textColumn("target", "same speaker", (row) => (row[4] ? "yes" : "no")), numberColumn("score", "score", (row) => row[5], (amount) => amount.toFixed(4)),
 ] }, "earmark-trials");
 
+const MOST_CELLS = 8;
+// The best by what the task is ranked by: a figure holds so many cells and no more.
+const bestOf = (cells, metric) => {
+  const sign = board.metrics[metric]?.better === "higher" ? -1 : 1, worth = (cell) => sign * (overallOf(cell, metric)?.value ?? sign * Infinity);
+  return [...cells].sort((a, b) => worth(a) - worth(b)).slice(0, MOST_CELLS);
+};
 const modelView = async ({ parts: [name], params }) => {
   if (!name) return modelList();
   const all = everyCell((cell) => cellText(cell, "plugin") === name && (params.runs === "all" || isNow(cell)));
@@ -93,7 +99,7 @@ const modelView = async ({ parts: [name], params }) => {
   if (!cells.length) return [h("h1", {}, "No such model"), note(name)];
   const run = runOf(cells.at(-1)), about = aboutOf(run, name), task = cellText(cells[0], "task");
   const places = distinct(cells.map(placeName)), place = places.includes(params.place) ? params.place : mostOf(measured(cells).map(placeName));
-  const mine = cells.filter((cell) => placeName(cell) === place && cellText(cell, "status") === "ok").slice(0, 8);
+  const here = cells.filter((cell) => placeName(cell) === place && cellText(cell, "status") === "ok"), mine = bestOf(here, board.tasks[task].headline);
   const pages = await Promise.all(mine.map(async (cell) => [cell, await loadCell(cell)]));
   const names = namesOf(mine, { runs: true }), ofAll = namesOf(cells, { runs: true }), known = [...metricsOf(task)].filter((metric) => cells.some((cell) => overallOf(cell, metric)));
   const listed = [...board.tasks[task].columns.filter((metric) => known.includes(metric)), ...known.filter((metric) => !board.tasks[task].columns.includes(metric))];
@@ -105,6 +111,7 @@ const modelView = async ({ parts: [name], params }) => {
     section("Results", tableOf({ caption: `Results of ${name}`, rows: cells.map((cell) => ({ cell })), sort: sortOf({ sort: params.sort ?? bestFirst(board.tasks[task].headline) }), onSort: keepSort,
       columns: [textColumn("variant", "variant", (row) => ofAll.name(row.cell)), ...["corpus", "condition", "device"].map((axis) => textColumn(axis, axis, (row) => corpusText(cellText(row.cell, axis)), { widest: 30 })), textColumn("suite", "suite", (row) => runOf(row.cell).suite), ...listed.map((metric) => metricColumn(metric, (row) => overallOf(row.cell, metric))), statusColumn()] }, `earmark-${name}`)),
     h("div", { class: "filters", role: "group", "aria-label": "What is drawn" }, select("drawn for", "filter-place", placeChoices(places), place, (value) => choose({ place: value }))),
+    here.length > MOST_CELLS ? note(`Drawn are the best ${MOST_CELLS} of ${here.length} by ${withUnit(board.tasks[task].headline)}; the table has all.`) : null,
     delayFigure(mine, names), serviceFigure(pages, names), await gateSection(pages, names), turnSection(pages, names),
     pages.some(([, page]) => page.det) ? section("Detection error trade-off", detFigure(pages.map(([cell, page]) => [names.name(cell), page]))) : null,
     scoreSection(pages, names),

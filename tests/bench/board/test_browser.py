@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from boards import Visit
     from playwright.sync_api import Browser, Page
 
+    from earmark.bench.rows import Measurement
+
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 VIEWS = (
@@ -158,6 +160,25 @@ def test_rows_of_one_model_say_what_tells_them_apart(chromium: Browser, tmp_path
         assert all(
             said in name for said, name in zip(("seed 0", "seed 1", "chunks of 480 ms", "beam=4"), names, strict=True)
         )
+
+
+def test_of_a_model_with_many_cells_the_best_are_drawn_and_the_page_says_so(chromium: Browser, tmp_path: Path) -> None:
+    folder = runs.build_results(tmp_path)
+    folder.write_cells([runs.cell_row(f"c{n}", seed=n) for n in range(10)])
+    worst_first = [measurement for n in range(10) for measurement in _delayed(f"c{n}", 0.5 - n / 100)]
+    folder.write_measurements(worst_first)
+    page = build_board(tmp_path / "results", tmp_path / "site" / "index.html")
+    for reading in visit(chromium, page, viewport={"width": 1280, "height": 900}):
+        shown = reading.open("#/model/alpha").locator("main")
+        assert "the best 8 of 10 by WER" in shown.inner_text()
+        drawn = " ".join(
+            shown.locator("section", has_text="Latency percentiles").locator("svg text").all_text_contents()
+        )
+        assert [n for n in range(10) if f"seed {n}" in drawn] == list(range(2, 10))
+
+
+def _delayed(cell: str, wer: float) -> list[Measurement]:
+    return [runs.measurement(cell, "wer", wer), runs.measurement(cell, "upl_final_p50", 100.0)]
 
 
 def test_rows_of_several_runs_say_when_theirs_began(board: Visit) -> None:
