@@ -1,12 +1,14 @@
 """Hears recordings as they come, through embedders that can: what they say after some seconds, how long it takes.
 
-After every chunk the model is asked for its embedding, as if somebody waited for an answer. All recordings are heard
-once, up to the longest of the stated durations; those whose timing is measured are heard whole, in every pass.
+Recordings whose timing is measured are heard whole, in every pass, and after every chunk the model is asked for its
+embedding, as if somebody waited for an answer. All others are heard once, up to the longest of the stated durations,
+and it is asked after each of these.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -36,10 +38,11 @@ def observe_stream(
         for done, row in enumerate(rows, start=1):
             if row["id"] in timed or (number == 0 and not settings.timing_only):
                 recording = hear(row, settings, model.info.sample_rate_hz)
-                chunks = _listen(model, recording, settings, whole=row["id"] in timed)
+                whole = row["id"] in timed
+                chunks = _listen(model, recording, settings, whole=whole)
                 if number == 0 and not settings.timing_only:
-                    _write_prefixes(recording, chunks, writer)
-                if row["id"] in timed:
+                    _write_prefixes(recording, [vector for *_, vector in chunks], writer, whole=whole)
+                if whole:
                     _write_chunks(recording, chunks, number, writer)
                 advance(done, len(rows), f"{row['id']} as it comes")
 
@@ -57,12 +60,10 @@ def _problem(model: SpeakerEmbedder) -> str | None:
 def _listen(
     model: Any, recording: Recording, settings: Settings, *, whole: bool = True
 ) -> list[tuple[int, float, int, Array | None]]:
-    """Of each chunk its samples, service time, MACs and the embedding afterwards."""
+    """Of each chunk, or else of each stretch between the durations: samples, service time, MACs, embedding after it."""
     meter, stream = meter_of(settings.device), model.embedding_stream()
-    rate_hz = recording.rate_hz
-    samples = recording.samples if whole else recording.samples[: round(HEARD_S[-1] * rate_hz)]
     found, before = [], 0
-    for part in cut(samples, round(CHUNK_S * rate_hz)):
+    for part in cut(recording.samples, round(CHUNK_S * recording.rate_hz)) if whole else _stages(recording):
 
         def answer(part: Any = part) -> Array | None:
             stream.accept(part)
@@ -75,23 +76,29 @@ def _listen(
     return found
 
 
+def _stages(recording: Recording) -> Iterator[Array]:
+    """The recording up to the longest of the stated durations, cut after each of them."""
+    edges = [round(heard_s * recording.rate_hz) for heard_s in HEARD_S]
+    for start, end in pairwise([0, *edges]):
+        if start < len(recording.samples):
+            yield recording.samples[start:end]
+
+
 def _macs(stream: EmbeddingStream) -> int:
     return sum(stream.work().values()) if isinstance(stream, CountsWork) else 0
 
 
-def _write_prefixes(
-    recording: Recording, chunks: Sequence[tuple[int, float, int, Array | None]], writer: Writer
-) -> None:
+def _write_prefixes(recording: Recording, told: Sequence[Array | None], writer: Writer, *, whole: bool) -> None:
     """The embedding after each duration that the recording has; a null vector where there was none yet."""
-    for heard_s in HEARD_S:
-        place = round(heard_s / CHUNK_S) - 1
-        if recording.audio_s < heard_s - 1e-9 or place >= len(chunks):
+    for stage, heard_s in enumerate(HEARD_S):
+        place = round(heard_s / CHUNK_S) - 1 if whole else stage
+        if recording.audio_s < heard_s - 1e-9 or place >= len(told):
             continue
-        vector = chunks[place][3]
+        vector = told[place]
         if vector is not None and not np.isfinite(vector).all():
             raise Misbehaved(f"utterance {recording.utterance_id}: after {heard_s:g} s the embedding is not finite")
-        told = None if vector is None else vector.astype(np.float32).tolist()
-        writer.add("prefixes", utterance_id=recording.utterance_id, heard_s=heard_s, vector=told)
+        numbers = None if vector is None else vector.astype(np.float32).tolist()
+        writer.add("prefixes", utterance_id=recording.utterance_id, heard_s=heard_s, vector=numbers)
 
 
 def _write_chunks(

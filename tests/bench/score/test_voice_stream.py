@@ -96,6 +96,24 @@ def test_prefixes_are_kept_and_timed_recordings_heard_whole_in_every_pass(
     assert {"rtf_streaming", "compute_chunk_p50", "compute_chunk_p95", "finalize_p50", "finalize_p90"} <= set(rows)
 
 
+def test_only_timed_recordings_are_asked_for_an_answer_after_every_chunk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    class Asked(Summing):
+        def embedding_stream(self) -> Summing:
+            return Asked()
+
+        def embedding(self) -> Array | None:
+            asked.append(self.n)
+            return super().embedding()
+
+    observed(Asked(), tmp_path, monkeypatch, (5.0, 5.0))
+    every_chunk = 5.0 / observing.CHUNK_S
+    assert len(asked) == 3 * every_chunk + len(observing.HEARD_S)  # warm-up, two passes, and the other recording
+
+
 def test_times_are_medians_over_passes_replayed_on_schedule(tmp_path: Path) -> None:
     services = {0: (0.05, 0.02), 1: (0.15, 0.02), 2: (0.07, 0.08)}
     with Writer(tmp_path, CELL) as writer:
