@@ -41,10 +41,12 @@ HEADLINES = {
         "turns": "turn_count_accuracy",
         "latency": "rtf_streaming",
         "compute": "macs_per_audio_second",
+        "gaps": "gap_rel",
     },
     "finding": {},
 }
 """By task and metric group, the metric that stands for the group where a cell has no numbers."""
+SEVERAL = "a conversation has several speakers: its errors are no single one's, so there are no cohorts"
 
 
 def score_run(folder: RunFolder, normalizer: str | None = None) -> int:
@@ -131,6 +133,8 @@ def _conversation(sheet: Sheet, planned: Planned, folder: Path) -> Iterator[Meas
     if "compute" in planned.metrics:
         yield from score_compute(sheet, folder, read_table(folder, "utterances").to_pylist())
         yield from score_gauges(sheet, folder)
+    if "gaps" in planned.metrics:
+        yield sheet.missing("gap_rel", "unsupported", SEVERAL, cohort="*")
 
 
 def _verification(sheet: Sheet, planned: Planned, folder: Path) -> Iterator[Measurement]:

@@ -8,11 +8,13 @@ import pytest
 import runs
 import talks
 
-from earmark.bench.rows import Measurement
+from earmark.bench.rows import Measurement, Status
+from earmark.bench.score import SEVERAL, score_cell
 from earmark.bench.score.conversation import Talks, said_turns, score_talks
 from earmark.bench.score.measure import Sheet
 from earmark.bench.score.timed import walls
 from earmark.bench.score.turns import score_turn_delays, score_turns
+from earmark.bench.store import RunFolder
 
 pytest.importorskip("meeteval", reason="NOT TESTED: meeteval isn't installed (it compiles; pip install meeteval)")
 
@@ -115,3 +117,16 @@ def test_turns_without_words_are_counted_only(tmp_path: Path, monkeypatch: pytes
     words = {m.metric: m for m in score_talks(SHEET, read) if m.scheme == "all"}
     assert (words["orc_wer"].value, words["orc_wer"].n) == (0.5, 1)
     assert {m.metric: m for m in score_turns(SHEET, read)}["turn_count_accuracy_over_2"].value == 1.0
+
+
+@pytest.mark.parametrize("status", ["ok", "failed"])
+def test_whoever_asks_for_gaps_is_told_that_a_conversation_has_none(tmp_path: Path, status: Status) -> None:
+    folder, cell = RunFolder(tmp_path), runs.cell_row("good", task="conversation", status=status, reason="it broke")
+    folder.observations("good").mkdir(parents=True)
+    talks.write_talks(folder.observations("good"))
+    asked = score_cell(cell, runs.planned(cell, metrics=["turns", "gaps"]), folder, "basic-1")
+    (row,) = [m for m in asked if m.metric == "gap_rel"]
+    assert (row.value, row.cohort, row.status) == (None, "*", "unsupported" if status == "ok" else "failed")
+    assert row.reason == (SEVERAL if status == "ok" else "it broke")
+    silent = score_cell(cell, runs.planned(cell, metrics=["turns"]), folder, "basic-1")
+    assert "gap_rel" not in {m.metric for m in silent}
