@@ -8,6 +8,7 @@ not gigabytes; a commit that needs other packages needs ``feed.py`` with an inte
 from __future__ import annotations
 
 import argparse
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -32,8 +33,9 @@ def over(revisions: list[str], *, machine: str, results: Path, only: str | None)
 
 @contextmanager
 def installed(sha: str) -> Iterator[Path]:
-    """Yields an interpreter that imports this commit's code; worktree and interpreter are gone afterwards."""
+    """Yields an interpreter that imports this commit's code; its worktree, and one left by a kill, are gone then."""
     tree, place = WORK / sha[:8] / "tree", WORK / sha[:8] / "venv"
+    _forget(tree)
     git("worktree", "add", "--detach", "--force", str(tree), sha)
     try:
         venv.create(place, clear=True, with_pip=False, symlinks=True)
@@ -43,7 +45,13 @@ def installed(sha: str) -> Iterator[Path]:
         subprocess.run([*install, "--no-build-isolation", "--editable", str(tree)], check=True)
         yield python
     finally:
-        git("worktree", "remove", "--force", str(tree))
+        _forget(tree)
+
+
+def _forget(tree: Path) -> None:
+    """No worktree there, neither its files nor what git remembers of it."""
+    shutil.rmtree(tree, ignore_errors=True)
+    git("worktree", "prune")
 
 
 def _share_packages(python: Path) -> None:
