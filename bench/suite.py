@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from earmark.bench.api import InputError
+from earmark.bench.overriding import apply
 from earmark.bench.references import check_references
 from earmark.bench.registry import unknown
 
@@ -225,7 +226,7 @@ def read_suite(name_or_path: str, overrides: Sequence[str] = ()) -> Suite:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"not TOML: {error}", where=str(path), fix="mend the line") from error
     for override in overrides:
-        _apply(data, override)
+        apply(data, override, of_measuring=Circumstances.model_fields)
     return parse_suite(data, where=str(path) if path.parent != BUILTIN else f"suite {path.stem}")
 
 
@@ -259,39 +260,3 @@ def _keys_at(location: tuple[int | str, ...]) -> list[str]:
     named = [part for part in location if isinstance(part, str)]
     block = blocks[named[-1]] if named else Suite
     return [field.alias or name for name, field in block.model_fields.items()]
-
-
-def _apply(data: dict[str, Any], override: str) -> None:
-    key, separator, text = override.partition("=")
-    if not separator or not key:
-        raise InputError(f"--set {override!r} is not key=value", fix="write for instance --set passes=1")
-    value = _value(text)
-    head, *rest = key.split(".")
-    if not rest and head in Circumstances.model_fields:
-        for block in data.get("measure", []):
-            block.pop(head, None)
-        head, rest = "defaults", [head]
-    blocks = data.setdefault(head, {}) if rest else data
-    for target in blocks if isinstance(blocks, list) else [blocks]:
-        if not isinstance(target, dict):
-            raise InputError(f"--set {override!r}: {head!r} has no keys", fix=f"write --set {head}=...")
-        _assign(target, rest or [head], value)
-
-
-def _assign(target: dict[str, Any], path: list[str], value: Any) -> None:
-    for part in path[:-1]:
-        target = target.setdefault(part, {})
-        if not isinstance(target, dict):
-            raise InputError(f"--set: {part!r} has no keys", fix=f"set {part} itself")
-    lists = ("device", "chunk_ms", "condition", "cohorts", "watch")
-    wants_list = isinstance(target.get(path[-1]), list) or path[-1] in lists
-    wants_list = wants_list or (len(path) > 1 and path[-2] == "exclude")
-    target[path[-1]] = [value] if wants_list and not isinstance(value, list) else value
-
-
-def _value(text: str) -> Any:
-    """A TOML value; a bare word is a string, and a comma makes a list."""
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return [_value(part) for part in text.split(",")] if "," in text else text

@@ -292,6 +292,20 @@ def test_overrides_reach_defaults_and_blocks(tmp_path: Path) -> None:
         read_suite(str(path), ["seeds.x=1"])
 
 
+def test_how_models_learn_is_overridden_in_the_blocks_that_learn(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    block = '[[train]]\nid = "{}"\ntask = "recognition"\nplugins = ["asr"]\n'
+    learning = block.format("a") + 'corpus = "c"\nsteps = 9\n'
+    end = '[[measure]]\nof = ["b"]\ncorpus = ["c"]\n'
+    sets = ["train.steps=5", "train.recipe.batch_size=3", "train.with.beam=2"]
+    path.write_text(f'schema = 1\nname = "mine"\n{learning}{block.format("b")}{end}', encoding="utf-8")
+    learns, comes_trained = read_suite(str(path), sets).train
+    assert (learns.steps, learns.recipe.batch_size, learns.options) == (5, 3, {"beam": 2})
+    assert (comes_trained.steps, comes_trained.options) == (None, {})
+    path.write_text(f'schema = 1\nname = "mine"\n{block.format("b")}{end}', encoding="utf-8")
+    assert read_suite(str(path), ["train.with.beam=2"]).train[0].options == {"beam": 2}, "where nobody learns, all"
+
+
 @pytest.mark.parametrize("name", available())
 def test_shipped_suites_are_valid(name: str) -> None:
     suite = read_suite(name)
