@@ -38,3 +38,11 @@ def test_a_number_is_downloaded_with_all_its_fields(board: Visit, tmp_path: Path
     assert (row["value"], row["ci_low"], row["numerator"]) == (0.125, 0.105, 125.0)
     assert row["git_sha"] == runs.SHA
     assert row["command"] == "earmark run tiny"
+
+
+def test_a_corpus_whose_name_holds_its_settings_does_not_widen_a_phone(phone: Visit) -> None:
+    page = phone.open(f"#/run/{runs.RUN_ID}")
+    name = "conversations(style=libricss,max_turns=3,rooms=0,dev=0,measure=120):synthetic-digits"
+    changed = "(name) => [...document.querySelectorAll('main dt')].map((term) => (term.textContent = name)).length"
+    assert page.evaluate(changed, name) > 3
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
