@@ -8,7 +8,6 @@ not gigabytes; a commit that needs other packages needs ``feed.py`` with an inte
 from __future__ import annotations
 
 import argparse
-import shutil
 import subprocess
 import sys
 import sysconfig
@@ -18,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from earmark.bench import provenance
+from earmark.bench.speed import worktrees
 from earmark.bench.speed.feed import ROOT, feed, write_config
 
 WORK = ROOT / ".asv" / "commits"
@@ -26,7 +26,7 @@ WORK = ROOT / ".asv" / "commits"
 def over(revisions: list[str], *, machine: str, results: Path, only: str | None) -> Iterator[Path]:
     """Run the suite for each revision, in the order given; yields the result files."""
     for revision in revisions:
-        sha = git("rev-parse", "--verify", f"{revision}^{{commit}}")
+        sha = worktrees.git(ROOT, "rev-parse", "--verify", f"{revision}^{{commit}}")
         with installed(sha) as python:
             yield from feed(sha, machine=machine, python=str(python), results=results, only=only)
 
@@ -35,8 +35,7 @@ def over(revisions: list[str], *, machine: str, results: Path, only: str | None)
 def installed(sha: str) -> Iterator[Path]:
     """Yields an interpreter that imports this commit's code; its worktree, and one left by a kill, are gone then."""
     tree, place = WORK / sha[:8] / "tree", WORK / sha[:8] / "venv"
-    _forget(tree)
-    git("worktree", "add", "--detach", "--force", str(tree), sha)
+    worktrees.make(ROOT, tree, sha)
     try:
         venv.create(place, clear=True, with_pip=False, symlinks=True)
         python = place / "bin" / "python"
@@ -45,13 +44,7 @@ def installed(sha: str) -> Iterator[Path]:
         subprocess.run([*install, "--no-build-isolation", "--editable", str(tree)], check=True)
         yield python
     finally:
-        _forget(tree)
-
-
-def _forget(tree: Path) -> None:
-    """No worktree there, neither its files nor what git remembers of it."""
-    shutil.rmtree(tree, ignore_errors=True)
-    git("worktree", "prune")
+        worktrees.forget(ROOT, tree)
 
 
 def _share_packages(python: Path) -> None:
@@ -59,11 +52,6 @@ def _share_packages(python: Path) -> None:
     ask = [str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
     own = subprocess.run(ask, check=True, capture_output=True, text=True).stdout.strip()
     (Path(own) / "shared.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
-
-
-def git(*arguments: str) -> str:
-    done = subprocess.run(["git", "-C", str(ROOT), *arguments], check=True, capture_output=True, text=True)
-    return done.stdout.strip()
 
 
 def publish(results: Path) -> Path:
