@@ -214,13 +214,26 @@ def _observe_voice(folder: RunFolder) -> None:
             )  # fmt: skip
 
 
+WATCHED = [
+    {"step": step, "loss": 1.0, "watched": {
+        "accent": {
+            "north": {"n": 9.0, "loss": 2.0 - step / 1000, "weight": 1.0 + step / 250},
+            "south": {"n": 7.0, "loss": 1.0 - step / 1000, "weight": 1.0 - step / 500},
+        },
+        "gender": {"female": {"n": 16.0, "loss": 1.5, "weight": 1.0}},
+    }}
+    for step in (50, 150, 250)
+]  # fmt: skip
+"""The log of a training that came to weigh one accent more than the other, and nobody by gender."""
+
+
 def build_repairs(root: Path) -> Path:
     """A results folder of a model and two repairs of it: one trained further, one that computes a tenth more."""
     macs = {"was": 1e9, "learned": 1e9, "grown": 1.1e9}
     repaired = {"train_key": "b" * 16, "mitigation": "method", "scheme": "accent"}
     learned, grown = (cell_row(name, **repaired, flags=[f"repair:{name}"]) for name in ("learned", "grown"))
     made = {"repair": {"name": "learned"}, "seed": 0, "steps": 250, "sha256": "2" * 64, "base_sha256": "1" * 64}
-    row = run_row(checkpoints={"b" * 16: {"sha256": "1" * 64}, "c" * 16: made})
+    row = run_row(checkpoints={"b" * 16: {"sha256": "1" * 64}, "c" * 16: made | {"log": WATCHED}})
     folder = RunFolder(root / "results" / "v1" / row.suite / row.run_id)
     folder.write_run(row)
     folder.write_cells([cell_row("was", train_key="b" * 16), learned, grown])

@@ -9,7 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 INK = "currentColor"
-PALETTE = ("#2f7fc1", "#d55e00", "#159a76", "#c765a0", "#c79200", "#7a6fd0", "#5f9ea0", "#a0603a")
+PALETTE = (
+    "#2f7fc1", "#d55e00", "#159a76", "#c765a0", "#b08600", "#7a6fd0", "#5f9ea0", "#a0603a", "#8a8f98", "#c0392b",
+    "#6b8e23", "#3fa9d6",
+)  # fmt: skip
+"""The colors of the page's own drawings."""
 
 
 def drawn_svg(chart: Any) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,13 +20,13 @@ from markupsafe import Markup
 
 from earmark import __version__
 from earmark.bench.api import InputError
-from earmark.bench.board import cards, checks, encode, libraries, maps, numbers, published, ranking, recordings
+from earmark.bench.board import cards, checks, encode, libraries, maps, numbers, published, ranking, recordings, voices
 from earmark.bench.board.numbers import Stored
 from earmark.bench.disk import sha256_of
 from earmark.bench.rows import Cell, Run
 from earmark.bench.store import RunFolder, run_folders, write_text
 
-FORMAT = 3
+FORMAT = 4
 """Of the pages of cells; grows when they tell more, so that kept ones are made again."""
 HERE = Path(__file__).parent
 _SCRIPTS = HERE / "site"
@@ -63,16 +63,17 @@ def build_board(results: Path, out: Path) -> Path:
     return page
 
 
-def newest(runs: Sequence[Run]) -> list[bool]:
-    """Which runs stand for today (``runs`` come oldest first): of each suite the newest complete one.
+def newest(runs: Sequence[Run], seeds: Sequence[Collection[int]]) -> list[bool]:
+    """Which runs stand for today (``runs`` come oldest first): of each suite and seed the newest complete one.
 
     A suite run on other corpora, with other models or on another machine shows something else: it takes nobody's place.
     """
-    best: dict[tuple[str, ...], int] = {}
-    for place, run in enumerate(runs):
-        what = (run.suite, run.host.id, *sorted(run.corpora), *sorted(run.plugins))
-        if what not in best or run.complete or not runs[best[what]].complete:
-            best[what] = place
+    best: dict[tuple[object, ...], int] = {}
+    for place, (run, own) in enumerate(zip(runs, seeds, strict=True)):
+        for seed in own or (None,):
+            what = (seed, run.suite, run.host.id, *sorted(run.corpora), *sorted(run.plugins))
+            if what not in best or run.complete or not runs[best[what]].complete:
+                best[what] = place
     return [place in best.values() for place in range(len(runs))]
 
 
@@ -103,7 +104,7 @@ def _write_data(results: Path, stored: Stored, data: Path) -> Iterator[str]:
     """Write every page of data; yields their names."""
     kept = _Pages(stored, data)
     overall, others = numbers.measurement_tables(results, stored)
-    now = newest(stored.runs)
+    now = newest(stored.runs, _seeds(stored))
     hosts = [(stored.runs[run].host.id, cell) for run, cell in stored.cells]
     shown = [now[run] for run, _ in stored.cells]
     columns = ["cell", "metric", "value", "ci_low", "ci_high", "status"]
@@ -111,7 +112,8 @@ def _write_data(results: Path, stored: Stored, data: Path) -> Iterator[str]:
     yield from filter(None, kept.names)
     for run, table in zip(stored.runs, others, strict=True):
         yield _write(data, f"run-{run.run_id}", {"numbers": numbers.measurement_columns(table),
-                                                 "schemes": maps.schemes(run.cohort_schemes)})  # fmt: skip
+                                                 "schemes": maps.schemes(run.cohort_schemes),
+                                                 "weights": voices.weights(run.checkpoints)})  # fmt: skip
     told = dict(cards.cards(cell.plugin for _, cell in stored.cells))
     yield from (_write(data, f"card-{name}", {"card": card}) for name, card in told.items())
     names = {name for table in (overall, *others) for name in table["metric"].unique().to_pylist()}
@@ -126,6 +128,14 @@ def _write_data(results: Path, stored: Stored, data: Path) -> Iterator[str]:
         "steps": checks.trend(results, stored, sorted(names)),
         "unread": [[name, str(error)] for name, error in stored.unread], "cards": sorted(told),
     })  # fmt: skip
+
+
+def _seeds(stored: Stored) -> list[set[int]]:
+    """The seeds of each run's cells."""
+    found: list[set[int]] = [set() for _ in stored.runs]
+    for run, cell in stored.cells:
+        found[run].add(cell.seed)
+    return found
 
 
 def _write(data: Path, name: str, content: dict[str, Any]) -> str:

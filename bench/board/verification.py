@@ -7,7 +7,7 @@ where there is nothing to draw. Names out of tables are data to Vega; it escapes
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -129,7 +129,7 @@ def weights_and_losses(log: Sequence[Mapping[str, Any]], column: str) -> Any | N
 
     last = max(row["step"] for row in rows)
     groups = sorted({row["group"] for row in rows})
-    color = _color("group", groups)
+    color = _color("group", groups, legend="bottom")
     base = alt.Chart(alt.InlineData(values=rows)).encode(
         x=alt.X("loss:Q", title="mean loss", scale=alt.Scale(zero=False, padding=10)),
         y=alt.Y("weight:Q", title="mean weight", scale=alt.Scale(zero=False, padding=10)),
@@ -187,10 +187,10 @@ def _deviate_axis(low: float, high: float) -> Any:
     return alt.Axis(values=list(shown), labelExpr=f"{labels} ''", labelOverlap="greedy")
 
 
-def _color(field: str, names: Sequence[str]) -> Any:
+def _color(field: str, names: Sequence[str], legend: Literal["right", "bottom"] = "right") -> Any:
     import altair as alt
 
-    return alt.Color(f"{field}:N", scale=_colors(names), legend=alt.Legend(title=None, orient="right"))
+    return alt.Color(f"{field}:N", scale=_colors(names), legend=alt.Legend(title=None, orient=legend))
 
 
 def _colors(names: Sequence[str]) -> Any:

@@ -1,8 +1,8 @@
-"""Pictures of a verification cell by cohort, drawn as specifications that the page's own Vega-Lite shows."""
+"""Pictures of verification by cohort, of cells and of trainings: specifications that the page's own Vega-Lite shows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,23 @@ def pictures(folder: Path) -> dict[str, Any]:
         if found:
             drawn[scheme.name] = found
     return {"by_cohort": drawn} if drawn else {}
+
+
+def weights(checkpoints: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """By training and watched column the weights of groups over their losses; of a run's ``checkpoints``.
+
+    Where everybody weighs the same there is nothing to see, and nothing is drawn.
+    """
+    told = {key: dict(_weighed(about.get("log") or ())) for key, about in checkpoints.items()}
+    return {key: drawn for key, drawn in told.items() if drawn}
+
+
+def _weighed(log: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Any]]:
+    for column in dict.fromkeys(column for row in log for column in row.get("watched", {})):
+        groups = [group for row in log for group in row.get("watched", {}).get(column, {}).values()]
+        chart = verification.weights_and_losses(log, column)
+        if chart is not None and len({group["weight"] for group in groups}) > 1:
+            yield column, chart.to_dict()
 
 
 def _schemes(folder: Path) -> list[Scheme]:

@@ -81,7 +81,7 @@ const loadRun = (place) => {
         if (!by.has(key)) by.set(key, []);
         by.get(key).push(row);
       }
-      return { table, schemes: page.schemes, of: (cell, scheme) => (by.get(`${cell} ${scheme}`) ?? []).map((row) => table.row(row)) };
+      return { table, schemes: page.schemes, weights: page.weights, of: (cell, scheme) => (by.get(`${cell} ${scheme}`) ?? []).map((row) => table.row(row)) };
     }));
   }
   return runs.get(place);

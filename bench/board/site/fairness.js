@@ -85,7 +85,7 @@ const fairness = async ({ params }) => {
   const wanted = [...cells.map((cell) => cellText(cell, "scheme")), ...found.map((row) => row.scheme), ...schemes].find((name) => schemes.includes(name));
   const scheme = schemes.includes(params.scheme) ? params.scheme : wanted;
   const cohorts = cells.flatMap((cell) => pages.get(board.cells.at.run(cell)).of(cell, scheme).filter((row) => row.metric === headline && row.cohort !== "*"));
-  const gaps = found.filter((row) => row.scheme === scheme), ledger = ledgerRows(cells, pages);
+  const gaps = found.filter((row) => row.scheme === scheme), ledger = ledgerRows(cells, pages), weighed = weightFigures(cells, pages, scheme, names);
   return [
     h("h1", {}, "Fairness"),
     h("div", { class: "filters", role: "group", "aria-label": "What is shown" }, select("measured on", "filter-place", placeChoices(places), place, (value) => choose({ place: value, scheme: null })), select("cohorts by", "filter-scheme", schemes.map((name) => [name, spaced(name)]), scheme, (value) => choose({ scheme: value }))),
@@ -93,5 +93,6 @@ const fairness = async ({ params }) => {
     section(`Gaps between cohorts by ${spaced(scheme)}`, note(GAPS_SAID, " Those under all schemes stand in the ", h("a", { href: address("overview", ["fairness"]) }, "overview"), "."), gaps.length ? gapTable(gaps, names) : note("None was measured.")),
     ledger.length ? section("Before and after repairs", note("Change of the error rate, after minus before on the same recordings of the same speakers, paired, in points: of the cohort that was worst on other speakers, of the one that was best, of everybody, and of the gap between the two. The last columns are the cohorts afterwards. ", h("b", {}, "Leveled down"), " says that a gap shrank mostly because the best served are served worse."), ledgerTable(ledger, names)) : null,
     ledger.length ? section("Gap closed, and what it cost", costFigure(ledger, names), costTable(ledger, names)) : null,
+    weighed.length ? section(`Weights against losses by ${spaced(scheme)}`, note("Mean weight over mean loss of the training speakers of each group, a path from the first look at the training to the last, which is the large dot. Who is weighed by need climbs to the right: more weight where there is more loss."), h("div", { class: "two" }, weighed)) : null,
   ];
 };

@@ -76,7 +76,7 @@ const gapsOverview = async (params, tabs) => {
     h("h1", {}, "Overview"), tabs,
     h("div", { class: "filters", role: "group", "aria-label": "Filters" }, devices.length ? select("device", "filter-device", devices, device, (value) => choose({ device: value })) : null,
       Object.entries(GAP_FILTERS).map(([axis, read]) => select(axis, `filter-${axis}`, [["", "all"], ...distinct(found.map(read)).map((text) => [text, corpusText(text)])], params[axis] ?? "", (value) => choose({ [axis]: value }))),
-      select("runs", "filter-runs", [["", "newest of each suite"], ["all", "all"]], params.runs ?? "", (value) => choose({ runs: value })), findField(params)),
+      select("runs", "filter-runs", [["", "newest of each suite and seed"], ["all", "all"]], params.runs ?? "", (value) => choose({ runs: value })), findField(params)),
     rows.length ? tableOf({ caption: `Gaps between cohorts, ${device}`, rows, sort: sortOf(params).key ? sortOf(params) : { key: "gap", descending: true }, onSort: keepSort, last: unpublished, rowClass: (row) => row.gap.status,
       columns: [model, ...before.map(column), ...gapColumns("gap_rel"), ...after.map(column)] }, "earmark-fairness") : note(found.length ? "No gap is like that." : "No run here has cohorts."),
     note(GAPS_SAID, " Cohort by cohort, with maps and repairs: ", h("a", { href: address("fairness") }, "Fairness"), "."),

@@ -21,15 +21,21 @@ const ledgerRow = (cell, scheme, rows) => {
 const costOf = (cell) => {
   const base = baseOf(cell);
   const ratio = (metric) => { const [before, after] = [base, cell].map((one) => (one === undefined ? null : overallOf(one, metric)?.value ?? null)); return before && after !== null ? after / before - 1 : null; };
-  const repair = board.cells.at.flags(cell).find((flag) => flag.startsWith("repair:"))?.slice(7);
-  const made = repairOf(cell, repair);
+  const made = repairOf(cell);
   return { macs: ratio("macs_per_audio_second"), parameters: ratio("n_parameters"), steps: made ? made.steps : null };
 };
-// The training of a repair, of the weights that the cell's were before.
-const repairOf = (cell, name) => {
+// The training of a repair, of the weights that the cell's were before: its key and its steps.
+const repairOf = (cell) => {
+  const name = board.cells.at.flags(cell).find((flag) => flag.startsWith("repair:"))?.slice(7);
   const all = runOf(cell).checkpoints, base = all[cellText(cell, "train_key")]?.sha256;
-  return Object.values(all).find((one) => one.repair?.name === name && one.seed === board.cells.at.seed(cell) && (!base || one.base_sha256 === base));
+  const found = Object.entries(all).find(([, one]) => one.repair?.name === name && one.seed === board.cells.at.seed(cell) && (!base || one.base_sha256 === base));
+  return found ? { key: found[0], steps: found[1].steps } : null;
 };
+// What groups weighed while a repair was trained, drawn when the page was built; of repairs that weigh.
+const weightFigures = (cells, pages, column, names) => cells.filter((cell) => cellText(cell, "mitigation")).flatMap((cell) => {
+  const drawn = pages.get(board.cells.at.run(cell)).weights[repairOf(cell)?.key]?.[column];
+  return drawn ? [h("div", {}, h("h3", {}, names.name(cell)), figure(`Mean weight over mean loss of each group of ${column} while ${names.name(cell)} was trained`, { width: undefined, autosize: { type: "pad" }, ...drawn }))] : [];
+});
 // Below it, MACs differ because other words were decoded, not because the model grew.
 const SAME_MACS = 0.005;
 const share = (key, title) => numberColumn(key, title, (row) => row[key], (amount) => `${amount >= 0 ? "+" : ""}${(100 * amount).toFixed(2)} %`);

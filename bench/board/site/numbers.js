@@ -43,7 +43,7 @@ const numbersView = async ({ params }) => {
     h("h1", {}, "Numbers"),
     note("Every measurement, one a row, with all its fields in the downloads."),
     h("div", { class: "filters", role: "group", "aria-label": "Filters" },
-      select("runs", "filter-runs", [["", "newest of each suite"], ["all", "all"], ...board.runs.map((run) => [run.run_id, runTitle(run)])], params.run ?? params.runs ?? "", (value) => choose(value === "all" ? { runs: "all", run: null } : { run: value, runs: null })),
+      select("runs", "filter-runs", [["", "newest of each suite and seed"], ["all", "all"], ...board.runs.map((run) => [run.run_id, runTitle(run)])], params.run ?? params.runs ?? "", (value) => choose(value === "all" ? { runs: "all", run: null } : { run: value, runs: null })),
       findField(params)),
     tableOf({ columns, rows, caption: "Measurements" , sort: sortOf(params), onSort: keepSort }, "earmark-numbers"),
   ];

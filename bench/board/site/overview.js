@@ -114,7 +114,7 @@ const overview = ({ parts, params }) => {
       devices.length ? select("device", "filter-device", devices, device, (value) => choose({ device: value })) : null,
       FILTERS.map(filter),
       splits.length > 1 ? select("split", "filter-split", [["all", "all"], ...splits], splitOf(all, params) || "all", (value) => choose({ split: value })) : null,
-      select("runs", "filter-runs", [["", "newest of each suite"], ["all", "all"], ...board.runs.filter((_, place) => cells.some((cell) => cellText(cell, "run") === String(place)) || params.run).map((run) => [run.run_id, runTitle(run)])], params.run ?? (params.runs === "all" ? "all" : ""),
+      select("runs", "filter-runs", [["", "newest of each suite and seed"], ["all", "all"], ...board.runs.filter((_, place) => cells.some((cell) => cellText(cell, "run") === String(place)) || params.run).map((run) => [run.run_id, runTitle(run)])], params.run ?? (params.runs === "all" ? "all" : ""),
         (value) => choose(value === "all" ? { runs: "all", run: null } : { run: value, runs: null })),
       findField(params),
       h("label", { class: "field check" }, h("input", { type: "checkbox", id: "filter-reported", checked: params.reported !== "no", change: (event) => choose({ reported: event.target.checked ? null : "no" }) }), h("span", {}, "published figures"))),

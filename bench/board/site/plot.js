@@ -29,7 +29,7 @@ const hover = () => {
 const figure = (label, spec, caption) => {
   const place = h("div", { class: "plot", role: "img", "aria-label": label });
   const holder = h("figure", {}, place, caption ? h("figcaption", {}, caption) : null);
-  const whole = { $schema: "https://vega.github.io/schema/vega-lite/v6.json", width: "container", autosize: { type: "fit-x", contains: "padding" }, ...spec };
+  const whole = { $schema: "https://vega.github.io/schema/vega-lite/v6.json", description: label, width: "container", autosize: { type: "fit-x", contains: "padding" }, ...spec };
   const draw = async () => {
     await library();
     const found = await window.vegaEmbed(place, whole, { ast: true, actions: false, renderer: "svg", logLevel: 1, config: LOOK, tooltip: hover() });

@@ -148,6 +148,20 @@ def test_gaps_that_repairs_closed_stand_beside_what_they_cost(repairs: Visit) ->
     assert "-5.00" in ledger
 
 
+def test_a_repair_that_weighs_shows_what_each_group_weighed_over_its_training(repairs: Visit) -> None:
+    page = repairs.open("#/fairness?scheme=accent")
+    drawn = page.locator("section", has=page.get_by_role("heading", name="Weights against losses by accent"))
+    assert drawn.locator(".plot").count() == 1  # the other repair watched nobody
+    assert {"mean loss", "mean weight", "north", "south"} <= set(drawn.locator(".plot svg text").all_text_contents())
+    assert "Weights against losses" not in repairs.open("#/fairness?scheme=gender").inner_text("main")
+
+
+def test_a_picture_is_described_by_what_it_shows(repairs: Visit) -> None:
+    described = repairs.open("#/fairness").locator(".plot").evaluate_all("(all) => all.map((one) => one.ariaLabel)")
+    assert "The error rate of every cohort with its interval; the numbers are in the table below" in described
+    assert len({*described}) == len(described)
+
+
 def test_rows_of_one_model_say_what_tells_them_apart(chromium: Browser, tmp_path: Path) -> None:
     folder = runs.build_results(tmp_path)
     changes: list[dict[str, Any]] = [{}, {"seed": 1}, {"chunk_ms": 480}, {"options": {"beam": 4}}]

@@ -103,11 +103,20 @@ def test_files_that_are_not_ours_stay(page: Path, tmp_path: Path, monkeypatch: p
 def test_the_newest_complete_run_stands_for_its_suite() -> None:
     ids = [f"2026010{n}T000000Z-abc123-0123456" for n in range(1, 5)]
     rows = [runs.run_row(run_id=ids[0]), runs.run_row(run_id=ids[1]), runs.run_row(run_id=ids[2], complete=False)]
-    assert site.newest(rows) == [False, True, False]
+    assert site.newest(rows, [{0}] * 3) == [False, True, False]
     elsewhere = runs.run_row(
         run_id=ids[3], complete=False, host=Host(id="f" * 12, cpu_model="B", n_cpus=1, memory_mib=1)
     )
-    assert site.newest([*rows, elsewhere]) == [False, True, False, True]
+    assert site.newest([*rows, elsewhere], [{0}] * 4) == [False, True, False, True]
+
+
+def test_runs_of_other_seeds_stand_beside_one_another_until_each_was_run_anew() -> None:
+    ids = [f"2026010{n}T000000Z-abc123-0123456" for n in range(1, 5)]
+    rows = [runs.run_row(run_id=name) for name in ids]
+    assert site.newest(rows[:3], [{0}, {1}, {2}]) == [True, True, True]
+    assert site.newest(rows[:2], [{0, 1}, {1}]) == [True, True]  # nobody else has seed 0
+    assert site.newest(rows, [{0}, {1, 2}, {1}, {2}]) == [True, False, True, True]
+    assert site.newest(rows[:2], [set(), {0}]) == [True, True]  # nothing was measured yet
 
 
 def test_nothing_to_show_is_an_error(tmp_path: Path) -> None:

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import json
 from itertools import pairwise
 from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+import runs
 
 from earmark.bench.board import verification as pictures
+from earmark.bench.board import voices
 from earmark.bench.board.charts import drawn_svg
 from earmark.bench.metrics.cohort_trials import CohortTrials
 from earmark.bench.metrics.verification import eer_threshold
@@ -112,3 +115,13 @@ def test_weights_against_losses_are_paths_over_training() -> None:
     assert {"mean loss", "mean weight", "female", "male"} <= texts(chart)
     assert pictures.weights_and_losses(log, "accent") is None
     assert pictures.weights_and_losses(log[:1], "gender") is None
+
+
+def test_of_trainings_those_are_drawn_that_weigh_groups_differently() -> None:
+    """The first weighs accents and watched nobody's gender do anything; the others weighed nobody, or kept no log."""
+    alike = [{**row, "watched": {"accent": {"north": {"n": 1.0, "loss": 1.0, "weight": 2.0}}}} for row in runs.WATCHED]
+    drawn = voices.weights({"one": {"log": runs.WATCHED}, "two": {"log": alike}, "three": {}, "four": {"log": None}})
+    assert {key: [*columns] for key, columns in drawn.items()} == {"one": ["accent"]}
+    assert json.dumps(drawn["one"]["accent"]) == json.dumps(
+        pictures.weights_and_losses(runs.WATCHED, "accent").to_dict()
+    )
