@@ -83,6 +83,16 @@ def test_the_larger_lists_measure_everybody(copy: Path) -> None:
     assert corpus.revision == "list_test_hard"
 
 
+def test_a_cleaned_list_goes_before_one_that_is_not(copy: Path) -> None:
+    for name, lines in (("list_test_all.txt", O_LIST), ("list_test_all2.txt", [*O_LIST[1:], *H_LIST[:1]])):
+        (copy / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    corpus = load("voxceleb1-e", copy)
+    assert corpus.trials is not None
+    assert (corpus.revision, len(corpus.trials.trials)) == ("list_test_all2", 3)
+    assert set(column(corpus, "split")) == {"measure"}
+    assert set(column(corpus, "speaker")) == {"id10001", "id10270", "id10271"}
+
+
 def test_one_folder_for_all_speakers_will_do(copy: Path) -> None:
     before = load("voxceleb1-o", copy).fingerprint
     (copy / "wav").mkdir()
