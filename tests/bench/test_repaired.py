@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,15 +28,19 @@ Scores = dict[tuple[str, int], np.ndarray]
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFolder, Scores]:
     """Three seeds of a model and two repairs of it; the second seed lacks one trial that the others have."""
-    folder, scores, planned, rows = RunFolder(tmp_path_factory.mktemp("run") / "run"), {}, [], []
-    for seed in range(3):
+    return written(tmp_path_factory.mktemp("run") / "run", range(3))
+
+
+def written(path: Path, seeds: Sequence[int], cohorts: Sequence[str] = ("half",)) -> tuple[RunFolder, Scores]:
+    folder, scores, planned, rows = RunFolder(path), {}, [], []
+    for seed in seeds:
         noise = np.random.default_rng(seed).normal(0.0, 1.0, len(PAIRS))
         for number, (repair, lift) in enumerate(LIFT.items()):
             cell = runs.cell_row(f"{seed}{number}" * 8, task="verification", seed=seed)
             scores[repair, seed] = noise + np.array([(1.5 + lift) * (a == b) for a, b in PAIRS])
             observe(folder, cell.cell, scores[repair, seed], skip=seed == 1)
             repaired = {"repair": repair, "repair_key": repair, "baseline": f"{seed}0" * 8} if repair else {}
-            planned.append(runs.planned(cell, cohorts=["half"], **repaired))
+            planned.append(runs.planned(cell, cohorts=cohorts, **repaired))
             rows.append(cell)
     suite = parse_suite(
         {
@@ -73,7 +78,7 @@ def eer(scores: np.ndarray) -> float:
 
 def test_every_seed_stands_beside_the_model_as_it_was(run: tuple[RunFolder, Scores]) -> None:
     folder, scores = run
-    found = {line.repair: line.found for line in lines(folder, n_replicates=5)}
+    found = {line.repair: line.found for line in lines([folder], n_replicates=5)}
     assert set(found) == {"better", "worse"}
     for repair, changes in found.items():
         assert changes.overall.before == pytest.approx([eer(scores["", seed]) for seed in range(3)])
@@ -83,16 +88,33 @@ def test_every_seed_stands_beside_the_model_as_it_was(run: tuple[RunFolder, Scor
 
 def test_against_another_repair_that_one_is_before(run: tuple[RunFolder, Scores]) -> None:
     folder, scores = run
-    (line,) = lines(folder, against="worse", n_replicates=5)
+    (line,) = lines([folder], against="worse", n_replicates=5)
     assert line.repair == "better"
     assert line.found.overall.before == pytest.approx([eer(scores["worse", seed]) for seed in range(3)])
     with pytest.raises(InputError, match="no repair is called 'wrose'; there is better, worse"):
-        list(lines(folder, against="wrose"))
+        list(lines([folder], against="wrose"))
+
+
+def test_seeds_may_lie_in_runs_of_their_own(run: tuple[RunFolder, Scores], tmp_path: Path) -> None:
+    folder, _ = run
+    apart = [written(tmp_path / str(seed), [seed])[0] for seed in range(3)]
+    assert list(lines(apart, n_replicates=5)) == list(lines([folder], n_replicates=5))
+    assert list(lines([folder, *apart], n_replicates=5)) == list(lines([folder], n_replicates=5))
+
+
+@pytest.mark.parametrize("nothing", [(), ("auto",), ("elsewhere",)])
+def test_speakers_that_nothing_divides_are_one_group(tmp_path: Path, nothing: tuple[str, ...]) -> None:
+    folder, scores = written(tmp_path / "run", [0], nothing)
+    found = {line.repair: line for line in lines([folder], n_replicates=5)}
+    assert {(line.scheme, line.found.gap) for line in found.values()} == {("all", None)}
+    everything = np.array([one == two for one, two in PAIRS])
+    expected = equal_error_rate(scores["better", 0][everything], scores["better", 0][~everything])
+    assert found["better"].found.overall.after == pytest.approx([expected])
 
 
 def test_the_table_gives_percent_by_seed_and_the_change_of_the_mean(run: tuple[RunFolder, Scores]) -> None:
     folder, scores = run
-    text = table(list(lines(folder, n_replicates=5)))
+    text = table(list(lines([folder], n_replicates=5)))
     before, after = ([100 * eer(scores[name, seed]) for seed in range(3)] for name in ("", "better"))
     assert ", ".join(f"{b:.1f} > {a:.1f}" for b, a in zip(before, after, strict=True)) in text
     assert f"{100 * (np.mean(after) / np.mean(before) - 1):+.0f} %" in text
