@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections import Counter, deque
+from collections import Counter
 from dataclasses import dataclass
 
 import torch
@@ -17,11 +17,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from earmark.models._blocks.gates import BlockGates, Frames
+from earmark.models._blocks.key_cache import KeyCache
 from earmark.models._blocks.rope import Rotary, Turn
 
 SMALLEST_SUM = 1e-4
 """Of soft gates over a row: below it weights shrink to zero instead of growing without bound."""
-FIRST_CAPACITY = 16
 
 
 def gated_attention(query: Tensor, key: Tensor, value: Tensor, allowed: Tensor, keys_on: Tensor) -> Tensor:
@@ -48,65 +48,6 @@ def gated_attention(query: Tensor, key: Tensor, value: Tensor, allowed: Tensor, 
     return (weights / total) @ (value * keys_on[..., None])
 
 
-class KeyCache:
-    """Keys and values of some heads that share their gates, oldest first: (heads, n, E) each, and their frames.
-
-    ``held`` are the numbers of the frames. Room for more is made by doubling, or by moving down what was kept; what
-    fills an empty cache beyond its room is taken as it is.
-    """
-
-    def __init__(self, heads: int, width: int, like: Tensor) -> None:
-        self.stores = (like.new_empty(heads, FIRST_CAPACITY, width), like.new_empty(heads, FIRST_CAPACITY, width))
-        self.frames = torch.empty(FIRST_CAPACITY, dtype=torch.long, device=like.device)
-        self.held: deque[int] = deque()
-        self.first = 0
-
-    def __len__(self) -> int:
-        return len(self.held)
-
-    @property
-    def keys(self) -> Tensor:
-        return self.stores[0][:, self.first : self.first + len(self.held)]
-
-    @property
-    def values(self) -> Tensor:
-        return self.stores[1][:, self.first : self.first + len(self.held)]
-
-    @property
-    def times(self) -> Tensor:
-        return self.frames[self.first : self.first + len(self.held)]
-
-    def add(self, keys: Tensor, values: Tensor, times: Tensor, frames: list[int]) -> None:
-        """(heads, n, E) keys and values of these frames, whose numbers come as a tensor (n,) too."""
-        if not self.held and len(frames) > self.frames.shape[0]:
-            self.stores, self.frames, self.first = (keys, values), times, 0
-        else:
-            begin = self._room(len(frames))
-            end = begin + len(frames)
-            self.stores[0][:, begin:end] = keys
-            self.stores[1][:, begin:end] = values
-            self.frames[begin:end] = frames[0] if len(frames) == 1 else times
-        self.held.extend(frames)
-
-    def forget(self, before: int) -> None:
-        """Let go of frames earlier than ``before``."""
-        while self.held and self.held[0] < before:
-            self.held.popleft()
-            self.first += 1
-
-    def _room(self, n: int) -> int:
-        """Where ``n`` more begin."""
-        kept, capacity = len(self.held), self.frames.shape[0]
-        if self.first + kept + n > capacity:
-            size = max(FIRST_CAPACITY, 2 ** math.ceil(math.log2(2 * (kept + n))))
-            keys, values, times = self.keys, self.values, self.times
-            heads, _, width = keys.shape
-            self.stores = (keys.new_empty(heads, size, width), keys.new_empty(heads, size, width))
-            self.frames, self.first = times.new_empty(size), 0
-            self.stores[0][:, :kept], self.stores[1][:, :kept], self.frames[:kept] = keys, values, times
-        return self.first + kept
-
-
 @dataclass(frozen=True, slots=True)
 class Sight:
     """Frames ``first`` to ``first + n`` on their way through the blocks: their turns, their numbers (n,), and how far
@@ -122,12 +63,15 @@ class Sight:
     def n(self) -> int:
         return len(self.times)
 
-    def allowed(self, own: Tensor, times: Tensor) -> Tensor:
-        """(m, n) bools: whether frames at (m,) times may see those at (n,) times."""
-        before = times <= own[:, None]
-        if self.first + self.n <= self.context:
-            return before
-        return before & (times > own[:, None] - self.context)
+    @property
+    def from_the_start(self) -> bool:
+        """Whether every frame may see all that came before it."""
+        return self.first + self.n <= self.context
+
+    def hidden(self, own: Tensor, times: Tensor) -> Tensor:
+        """(m, n) bools: whether frames at (m, 1) times may not see those at (n,) times."""
+        later = times > own
+        return later if self.from_the_start else later | (times <= own - self.context)
 
 
 class GatedAttention(nn.Module):
@@ -155,9 +99,9 @@ class GatedAttention(nn.Module):
         query = self.query(y).view(batch, n, self.heads, self.head).transpose(1, 2)  # (B, H, T, E)
         key, value = self.key_value(y).view(batch, n, self.heads, 2, self.head).permute(3, 0, 2, 1, 4)
         query, key = self.rotary(query, sight.turn), self.rotary(key, sight.turn)
-        allowed = sight.allowed(sight.times, sight.times)
-        if gates is None:
-            heard = functional.scaled_dot_product_attention(query, key, value, attn_mask=allowed)
+        allowed = None if gates is None and sight.from_the_start else ~sight.hidden(sight.times[:, None], sight.times)
+        if gates is None or allowed is None:
+            heard = functional.scaled_dot_product_attention(query, key, value, allowed, is_causal=allowed is None)
         else:
             heard = gated_attention(query, key, value, allowed, gates.key.transpose(1, 2))
             heard = heard * gates.query.transpose(1, 2)[..., None]
@@ -169,57 +113,83 @@ class GatedAttention(nn.Module):
         return [KeyCache(self.group, self.head, self.output) for _ in range(self.heads // self.group)]
 
     def step(
-        self, x: Tensor, y: Tensor, on: tuple[list[Frames], list[Frames]], caches: list[KeyCache], sight: Sight,
+        self, x: Tensor, y: Tensor, on: tuple[Frames, Frames], caches: list[KeyCache], sight: Sight,
         work: Counter[str],
     ) -> Tensor:  # fmt: skip
         """Add to (k, D) frames, in place, what attention finds from their normalized form ``y`` (k, D).
 
-        ``on`` are, for each group of heads, the frames whose queries are on, and those whose keys are. The caches
-        change in place; ``work`` is added to.
+        ``on`` are the frames whose queries are on, group of heads by group, and those whose keys are. The caches change
+        in place; ``work`` is added to.
         """
-        for place, (cache, queries, keys) in enumerate(zip(caches, *on, strict=True)):
-            heads = slice(place * self.group, (place + 1) * self.group)
-            if keys:
-                self._remember(y, keys, heads, cache, sight)
-                work["key"] += len(keys) * self.group * self.projection_macs
-            if queries and len(cache):
-                x = self._look(x, y, queries, heads, cache, sight)
-                work["query"] += len(queries) * self.group * self.projection_macs
-                work["attention"] += len(queries) * len(cache) * self.group * self.cell_macs
+        queries, keys = on
+        if len(keys):
+            self._remember(y, keys, caches, sight)
+            work["key"] += len(keys) * self.group * self.projection_macs
+        cells = [n * len(cache) for n, cache in zip(queries.counts, caches, strict=True)]
+        if any(cells):
+            x = self._look(x, y, queries, caches, sight)
+            asking = sum(n for n, of_it in zip(queries.counts, cells, strict=True) if of_it)
+            work["query"] += asking * self.group * self.projection_macs
+            work["attention"] += sum(cells) * self.group * self.cell_macs
+        for cache in caches:
             cache.forget(sight.first + sight.n - sight.context + 1)
         return x
 
-    def _remember(self, y: Tensor, frames: Frames, heads: slice, cache: KeyCache, sight: Sight) -> None:
-        rows = slice(2 * heads.start * self.head, 2 * heads.stop * self.head)
-        both = functional.linear(frames.of(y), self.key_value.weight[rows], self.key_value.bias[rows])
-        key, value = both.view(len(frames), self.group, 2, self.head).permute(2, 1, 0, 3)  # (heads, n, E) each
-        key = self.rotary.turn_(key, frames.of(sight.turn))
-        times = sight.times if sight.n == 1 else frames.of(sight.times)
-        cache.add(key, value, times, [sight.first + t for t in frames.numbers])
+    def _remember(self, y: Tensor, frames: Frames, caches: list[KeyCache], sight: Sight) -> None:
+        both = self._projected(y, frames, frames.counts, self.key_value)
+        pairs = both.view(-1, self.group, 2, self.head).permute(2, 1, 0, 3)  # (2, heads, n, E)
+        self.rotary.turn_(pairs[0], frames.of(sight.turn))
+        parts = (frames.split(pairs, 2), frames.split(frames.of(sight.times)))
+        for cache, numbers, part, times in zip(caches, frames.numbers, *parts, strict=True):
+            if numbers:
+                cache.add(part, times, numbers)
 
-    def _look(self, x: Tensor, y: Tensor, frames: Frames, heads: slice, cache: KeyCache, sight: Sight) -> Tensor:
-        rows, n = slice(heads.start * self.head, heads.stop * self.head), len(frames)
-        query = functional.linear(frames.of(y), self.query.weight[rows], self.query.bias[rows])
-        query = query.view(n, self.group, self.head).transpose(0, 1)  # (heads, n, E)
-        query = self.rotary.turn_(query, frames.of(sight.turn))
-        heard = self._heard(query, frames, cache, sight).transpose(0, 1).reshape(n, -1)
+    def _look(self, x: Tensor, y: Tensor, frames: Frames, caches: list[KeyCache], sight: Sight) -> Tensor:
+        """``x`` with what each group of heads finds; one whose cache is empty finds nothing, and asks nothing."""
+        wanted = [n if len(cache) else 0 for n, cache in zip(frames.counts, caches, strict=True)]
+        query = self._projected(y, frames, wanted, self.query).view(-1, self.group, self.head).transpose(0, 1)
+        queries = frames.split(self.rotary.turn_(query, frames.of(sight.turn)), 1)  # (heads, n, E) each
+        times, outputs = frames.split(frames.of(sight.times[:, None])), self.output.view(len(wanted), -1, self.width)
         if frames.index is None:
-            return torch.addmm(x, heard, self.output[rows])
-        return frames.add(x, heard @ self.output[rows])
+            for place in (place for place, n in enumerate(wanted) if n):
+                heard = self._heard(queries[place], times[place], frames.numbers[place], caches[place], sight)
+                x = torch.addmm(x, heard, outputs[place])
+            return x
+        found = x.new_empty(len(frames), self.width)
+        for place, part in enumerate(frames.split(found)):
+            if wanted[place]:
+                heard = self._heard(queries[place], times[place], frames.numbers[place], caches[place], sight)
+                torch.mm(heard, outputs[place], out=part)
+            else:
+                part.zero_()
+        return frames.add(x, found)
 
-    def _heard(self, query: Tensor, frames: Frames, cache: KeyCache, sight: Sight) -> Tensor:
-        """What (heads, n, E) queries find in the cache; zeros where nothing in it may be seen."""
-        if sight.n == 1:  # everything that is still held may be seen
-            return functional.scaled_dot_product_attention(query[None], cache.keys[None], cache.values[None])[0]
-        allowed = sight.allowed(frames.of(sight.times), cache.times)
-        logits = torch.where(allowed, 0.0, -math.inf).expand(len(query), -1, -1)
-        logits = torch.baddbmm(logits, query, cache.keys.transpose(1, 2), alpha=1.0 / math.sqrt(query.shape[-1]))
-        found = logits.softmax(dim=2) @ cache.values
-        if sight.first + sight.n > sight.context:
-            return torch.where(allowed.any(dim=1)[:, None], found, 0.0)
-        n_too_early = bisect_left(frames.numbers, cache.held[0] - sight.first)
-        found[:, :n_too_early] = 0.0
+    def _projected(self, y: Tensor, frames: Frames, wanted: list[int], layer: nn.Linear) -> Tensor:
+        """(n, width of a group): each group of heads from its own frames; nothing is written where 0 are wanted."""
+        if len(wanted) == 1:
+            return functional.linear(frames.of(y), layer.weight, layer.bias)
+        weights, biases = layer.weight.view(len(wanted), -1, self.width), layer.bias.view(len(wanted), -1)
+        found = y.new_empty(len(frames), biases.shape[1])
+        parts = (frames.split(frames.of(y)), frames.split(found))
+        of_each = zip(wanted, *parts, weights.transpose(1, 2).unbind(), biases.unbind(), strict=True)
+        for n, rows, out, weight, bias in of_each:
+            if n:
+                torch.addmm(bias, rows, weight, out=out)
         return found
+
+    def _heard(self, query: Tensor, times: Tensor, numbers: list[int], cache: KeyCache, sight: Sight) -> Tensor:
+        """(n, heads * E): what (heads, n, E) queries find in the cache; zeros where nothing in it may be seen."""
+        keys, values = cache.pairs.unbind()
+        if sight.n == 1:  # everything that is still held may be seen
+            return functional.scaled_dot_product_attention(query[None], keys[None], values[None]).view(1, -1)
+        hidden = sight.hidden(times, cache.times)
+        logits = torch.baddbmm(query[:, :, :1], query, keys.transpose(1, 2), beta=0.0, alpha=self.head**-0.5)
+        found = torch.bmm(logits.masked_fill_(hidden, -math.inf).softmax(dim=2), values)
+        if not sight.from_the_start:
+            found.masked_fill_(hidden.all(dim=1)[:, None], 0.0)
+        elif numbers[0] < cache.held[0]:
+            found[:, : bisect_left(numbers, cache.held[0])] = 0.0
+        return found.transpose(0, 1).reshape(len(numbers), -1)
 
     # --- what it takes --------------------------------------------------------------------------------------------
 

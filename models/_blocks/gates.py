@@ -5,6 +5,7 @@ Compute-cost amortized Transformer-Transducer (https://arxiv.org/abs/2207.02393,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -74,29 +75,55 @@ def gumbel_sigmoid(logits: Tensor, *, temperature: float, contribution: float = 
 
 @dataclass(frozen=True, slots=True)
 class Frames:
-    """Some frames of a chunk in their order: their numbers, and the same as an index; None where it is all of them."""
+    """Frames of a chunk in which each of some gates is on, gate after gate, in their order.
 
-    numbers: list[int]
+    Args:
+        counts: of each gate.
+        numbers: of each gate, those of its frames in the recording.
+        index: (n,) their places in the chunk; None for one gate that is on in all of it, and in a chunk of one frame.
+    """
+
+    counts: list[int]
+    numbers: list[list[int]]
     index: Tensor | None
 
     def __len__(self) -> int:
-        return len(self.numbers)
+        return sum(self.counts)
 
     def of(self, x: Tensor) -> Tensor:
-        """Their rows of (k, ...); all rows without a copy."""
+        """Their rows of (k, ...), gate after gate; without ``index`` ``x`` itself."""
         return x if self.index is None else x.index_select(0, self.index)
+
+    def split(self, rows: Tensor, dim: int = 0) -> Sequence[Tensor]:
+        """One row for each of them, along any dimension, gate by gate; other rows are given to each gate."""
+        if len(self.counts) == 1 or rows.shape[dim] != sum(self.counts):
+            return [rows] * len(self.counts)
+        return rows.split_with_sizes(self.counts, dim)
 
     def add(self, x: Tensor, more: Tensor) -> Tensor:
         """``x`` (k, D) with ``more`` added to their rows, in place."""
         return x.add_(more) if self.index is None else x.index_add_(0, self.index, more)
 
 
-def frames_on(on: Tensor) -> list[Frames]:
-    """(k, n) bools -> for each of n gates the frames in which it is on."""
-    index = on.t().nonzero()[:, 1]  # gate by gate
-    numbers, counts = index.tolist(), on.sum(dim=0).tolist()
+def frames_on(on: Tensor, first: int = 0) -> list[Frames]:
+    """(k, n, g) bools of frames from number ``first`` on -> for each of n the frames of its g gates."""
+    k, n, g = on.shape
+    flat = on.reshape(k, n * g).t()  # gate by gate
+    index = flat.nonzero()[:, 1]
+    numbers, counts = (index + first).tolist(), flat.sum(dim=1).tolist()
     found, end = [], 0
-    for count in counts:
-        begin, end = end, end + count
-        found.append(Frames(numbers[begin:end], None if count == len(on) else index[begin:end]))
+    for place in range(0, n * g, g):
+        begin, of_each, own = end, counts[place : place + g], []
+        for count in of_each:
+            own.append(numbers[end : end + count])
+            end += count
+        whole = k == 1 or (g == 1 and end - begin == k)
+        found.append(Frames(of_each, own, None if whole else index[begin:end]))
     return found
+
+
+def all_frames(k: int, n_gates: int, first: int, device: torch.device) -> Frames:
+    """Of k frames from number ``first`` on, all of them for each of some gates."""
+    numbers = list(range(first, first + k))
+    index = None if k == 1 or n_gates == 1 else torch.arange(k, device=device).repeat(n_gates)
+    return Frames([k] * n_gates, [numbers] * n_gates, index)

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 Turn: TypeAlias = Tensor
 """Cosines and signed sines of some frames, (n, 2, width)."""
+MANY = 4096
+"""Numbers from which on it is quicker to copy halves than to pick places."""
 
 
 class Rotary(nn.Module):
@@ -38,10 +40,18 @@ class Rotary(nn.Module):
     def forward(self, x: Tensor, turn: Turn) -> Tensor:
         """(..., n, width) turned by the (n, 2, width) of ``turn``."""
         cosines, sines = turn.unbind(1)
-        return torch.addcmul(x * cosines, x.index_select(-1, self.partner), sines)
+        return self._swapped(x).mul_(sines).addcmul_(x, cosines)
 
     def turn_(self, x: Tensor, turn: Turn) -> Tensor:
         """The same in place."""
         cosines, sines = turn.unbind(1)
-        partner = x.index_select(-1, self.partner)
+        partner = self._swapped(x)
         return x.mul_(cosines).addcmul_(partner, sines)
+
+    def _swapped(self, x: Tensor) -> Tensor:
+        """Its halves exchanged."""
+        if x.numel() < MANY:
+            return x.index_select(-1, self.partner)
+        half = len(self.rates)
+        first, second, rest = x.split_with_sizes([half, half, x.shape[-1] - 2 * half], dim=-1)
+        return torch.cat([second, first, rest], dim=-1)

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from earmark.models._blocks.attention import GatedAttention, KeyCache, Sight
+from earmark.models._blocks.attention import GatedAttention, Sight
 from earmark.models._blocks.gates import BlockGates, Frames
+from earmark.models._blocks.key_cache import KeyCache
 from earmark.models._blocks.recurrent import Dense
 
 
@@ -30,15 +31,15 @@ class TransformerSizes:
 
 @dataclass(frozen=True, slots=True)
 class BlockOn:
-    """Of one block, the frames that are on: for each group of heads queries and keys, and for the feed-forward."""
+    """Of one block, the frames that are on: of queries and keys, group of heads by group, and of the feed-forward."""
 
-    query: list[Frames]
-    key: list[Frames]
+    query: Frames
+    key: Frames
     ffn: Frames
 
     @property
     def attends(self) -> bool:
-        return any(self.query) or any(self.key)
+        return len(self.query) + len(self.key) > 0
 
 
 class FeedForward(nn.Module):
@@ -76,7 +77,7 @@ class Block(nn.Module):
         """(k, D) -> (k, D), computing what is on; ``x`` and the caches change in place, ``work`` is added to."""
         if on.attends:
             x = self.attention.step(x, self.norm_attention(x), (on.query, on.key), caches, sight, work)
-        if not on.ffn:
+        if not len(on.ffn):
             return x
         work["ffn"] += self.ffn.macs(len(on.ffn))
         return on.ffn.add(x, self.ffn(self.norm_ffn(on.ffn.of(x))))

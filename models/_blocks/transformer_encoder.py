@@ -16,9 +16,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from earmark.models._blocks.attention import KeyCache, Sight
+from earmark.models._blocks.attention import Sight
 from earmark.models._blocks.conv import CausalConv1d
-from earmark.models._blocks.gates import Frames, Gates, frames_on
+from earmark.models._blocks.gates import Gates, all_frames, frames_on
+from earmark.models._blocks.key_cache import KeyCache
 from earmark.models._blocks.recurrent import Dense
 from earmark.models._blocks.transformer import Block, BlockOn, TransformerSizes
 
@@ -164,13 +165,14 @@ class TransformerEncoder(nn.Module):
             state.work["arbitrator"] += decider.macs(k)
             decided = gates.shares() * (gates.n_blocks / self.n_decided)
             shares = decided if shares is None else shares + decided
-            for on in self._on(gates):
+            for on in self._on(gates, state.n_frames):
                 x = self._block(place, x, sight, on, state)
                 place += 1
-        every = Frames(list(range(k)), None)
-        everything = BlockOn([every] * self._n_groups, [every] * self._n_groups, every)
-        for rest in range(place, self.sizes.blocks):
-            x = self._block(rest, x, sight, everything, state)
+        if place < self.sizes.blocks:
+            heads = all_frames(k, self._n_groups, state.n_frames, x.device)
+            everything = BlockOn(heads, heads, all_frames(k, 1, state.n_frames, x.device))
+            for rest in range(place, self.sizes.blocks):
+                x = self._block(rest, x, sight, everything, state)
         state.shares = shares
         self._account(k, state)
         encoded: Tensor = self.output(self.norm(x))
@@ -178,19 +180,17 @@ class TransformerEncoder(nn.Module):
 
     def _block(self, place: int, x: Tensor, sight: Sight, on: BlockOn, state: StreamState) -> Tensor:
         heads = self.sizes.heads // self._n_groups
-        state.on["query", place] += heads * sum(map(len, on.query))
-        state.on["key", place] += heads * sum(map(len, on.key))
+        state.on["query", place] += heads * len(on.query)
+        state.on["key", place] += heads * len(on.key)
         state.on["ffn", place] += len(on.ffn)
         return self.each[place].step(x, sight, on, state.caches[place], state.work)
 
-    def _on(self, gates: Gates) -> list[BlockOn]:
+    def _on(self, gates: Gates, first: int) -> list[BlockOn]:
         """(k, L, ...) bools as lists of frames; where all heads share their gates, those of the first."""
-        n, groups = gates.n_blocks, self._n_groups
-        queries = frames_on(gates.query[:, :, :groups].flatten(1))
-        keys = frames_on(gates.key[:, :, :groups].flatten(1))
-        ffn = frames_on(gates.ffn)
-        cut = [slice(i * groups, (i + 1) * groups) for i in range(n)]
-        return [BlockOn(queries[heads], keys[heads], frames) for heads, frames in zip(cut, ffn, strict=True)]
+        n = self._n_groups
+        queries, keys = frames_on(gates.query[:, :, :n], first), frames_on(gates.key[:, :, :n], first)
+        ffn = frames_on(gates.ffn[:, :, None], first)
+        return [BlockOn(*block) for block in zip(queries, keys, ffn, strict=True)]
 
     # --- what it takes --------------------------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ FIRST_BIAS = 2.0
 """Of every gate: at first nearly all are on."""
 
 
-MANY = 8
+MANY = 24
 """Frames from which on the LSTM kernel for sequences, which packs its weights at each call, is the quicker one."""
 
 

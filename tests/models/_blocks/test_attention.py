@@ -8,7 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from earmark.models._blocks.attention import KeyCache, gated_attention
+from earmark.models._blocks.attention import gated_attention
+from earmark.models._blocks.key_cache import KeyCache
+from earmark.models._blocks.rope import Rotary
 
 T, HEADS, WIDTH = 7, 2, 5
 
@@ -70,20 +72,29 @@ def test_a_cache_holds_what_was_added_and_not_forgotten() -> None:
     for t in range(0, 300, 3):
         frames = [t, t + 1] if t % 2 else [t]
         keys = noise(HEADS, len(frames), WIDTH, seed=t)
-        cache.add(keys, 2 * keys, torch.tensor(frames), frames)
+        cache.add(torch.stack([keys, 2 * keys]), torch.tensor(frames), frames)
         held.update({frame: keys[:, i] for i, frame in enumerate(frames)})
         cache.forget(t - 20)
         held = {frame: k for frame, k in held.items() if frame >= t - 20}
         assert cache.times.tolist() == list(held)
-        assert torch.equal(cache.keys, torch.stack(list(held.values()), dim=1))
-        assert torch.equal(cache.values, 2 * cache.keys)
+        assert torch.equal(cache.pairs[0], torch.stack(list(held.values()), dim=1))
+        assert torch.equal(cache.pairs[1], 2 * cache.pairs[0])
     assert cache.frames.shape[0] <= 4 * len(held)
 
 
 @pytest.mark.parametrize("n", [1, 100])
 def test_a_cache_that_forgets_everything_is_empty(n: int) -> None:
     cache = KeyCache(1, WIDTH, noise(1))
-    cache.add(noise(1, n, WIDTH), noise(1, n, WIDTH), torch.arange(n), list(range(n)))
+    cache.add(noise(2, 1, n, WIDTH), torch.arange(n), list(range(n)))
     cache.forget(n)
     assert len(cache) == 0
-    assert cache.keys.shape == (1, 0, WIDTH)
+    assert cache.pairs.shape == (2, 1, 0, WIDTH)
+
+
+@pytest.mark.parametrize("width", [5, 8])
+def test_many_frames_are_turned_as_a_few_are(width: int) -> None:
+    """The two ways of exchanging halves, by size."""
+    rotary, x, times = Rotary(width), noise(2, 1200, width), torch.arange(1200)
+    few = [rotary(part, rotary.at(when)) for part, when in zip(x.split(100, dim=1), times.split(100), strict=True)]
+    assert torch.equal(rotary(x, rotary.at(times)), torch.cat(few, dim=1))
+    torch.testing.assert_close(rotary.turn_(x.clone(), rotary.at(times)), rotary(x, rotary.at(times)))

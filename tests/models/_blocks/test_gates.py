@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from earmark.models._blocks.gates import frames_on, gumbel_sigmoid, sampled, straight_through
+from earmark.models._blocks.gates import all_frames, frames_on, gumbel_sigmoid, sampled, straight_through
 
 
 def test_straight_through_is_hard_with_the_gradient_of_a_sigmoid() -> None:
@@ -51,9 +51,36 @@ def test_noise_turns_probabilities_into_rates(logit: float) -> None:
 
 def test_frames_that_are_on() -> None:
     on = torch.tensor([[1, 0, 1], [0, 0, 1], [1, 0, 1]]) > 0
-    some, none, all_ = frames_on(on)
-    assert (some.numbers, none.numbers, all_.numbers) == ([0, 2], [], [0, 1, 2])
+    some, none, all_ = frames_on(on[:, :, None], first=5)
+    assert (some.numbers, none.numbers, all_.numbers) == ([[5, 7]], [[]], [[5, 6, 7]])
     x = torch.arange(6.0).view(3, 2)
     assert some.of(x).tolist() == [[0.0, 1.0], [4.0, 5.0]]
     assert all_.of(x) is x
     assert some.add(x.clone(), torch.ones(2, 2)).tolist() == [[1.0, 2.0], [2.0, 3.0], [5.0, 6.0]]
+
+
+def test_frames_that_are_on_for_one_of_several_gates() -> None:
+    on = torch.tensor([[1, 0, 1], [0, 0, 1], [1, 0, 1]]) > 0
+    (found,) = frames_on(on[:, None])
+    assert found.numbers == [[0, 2], [], [0, 1, 2]]
+    x = torch.arange(3.0)[:, None]
+    parts = [part[:, 0].tolist() for part in found.split(found.of(x))]
+    assert parts == found.numbers
+    assert found.add(x.clone(), torch.ones(5, 1)).tolist() == [[2.0], [2.0], [4.0]]
+
+
+def test_one_frame_is_never_copied() -> None:
+    (found,) = frames_on(torch.tensor([[[True, False, True]]]), first=8)
+    assert found.numbers == [[8], [], [8]]
+    x, projected = torch.ones(1, 2), torch.arange(4.0).view(2, 2)
+    assert all(part is x for part in found.split(found.of(x)))
+    assert [part.tolist() for part in found.split(projected)] == [[[0.0, 1.0]], [], [[2.0, 3.0]]]
+
+
+@pytest.mark.parametrize("k", [1, 3])
+@pytest.mark.parametrize("n_gates", [1, 2])
+def test_all_frames_are_those_that_are_on_where_all_are(k: int, n_gates: int) -> None:
+    (expected,) = frames_on(torch.ones(k, 1, n_gates, dtype=torch.bool), first=4)
+    found, x = all_frames(k, n_gates, 4, torch.device("cpu")), torch.arange(k)
+    assert (found.counts, found.numbers) == (expected.counts, expected.numbers)
+    assert torch.equal(found.of(x), expected.of(x))
