@@ -116,13 +116,16 @@ class TransformerEncoder(nn.Module):
         return nn.functional.pad(pad_sequence(rows, batch_first=True), (0, 0, 0, x.shape[1] - int(lengths.max())))
 
     def masked(
-        self, x: Tensor, lengths: Tensor, phase: Any = None, *, dense: bool = False
+        self, x: Tensor, lengths: Tensor, phase: Any = None, *, deciders: Sequence[Decider] | None = None
     ) -> tuple[Tensor, list[Gates]]:
-        """(B, T, J), and the gates of all blocks, decider by decider; none where ``dense`` leaves everything on."""
+        """(B, T, J), and the gates of all blocks, decider by decider.
+
+        ``deciders`` stand in for the encoder's own; none at all leave everything on.
+        """
         frames, sight = x, self._sight(0, x.shape[1])
         x = self._stemmed(self.stem(x, lengths) if isinstance(self.stem, CausalConv1d) else self.stem(x))
         blocks, found = iter(self.each), []
-        for decider in () if dense else self._deciders():
+        for decider in self._deciders() if deciders is None else deciders:
             gates = decider(frames if decider.reads == "frames" else x, phase)
             found.append(gates)
             for i in range(decider.n_blocks):

@@ -127,3 +127,35 @@ class BlindGates(nn.Module):
 
     def macs(self, n_frames: int) -> int:  # noqa: ARG002 - nothing is computed
         return 0
+
+
+class ModuleDropout(nn.Module):
+    """LayerDrop (Fan et al. 2020, https://arxiv.org/abs/1909.11556, section 3) by heads and feed-forward modules.
+
+    Each is left out for a share ``rate`` of the recordings, whole recordings long, so that a dense model learns to rely
+    on none: what all others were trained around is else never learned to be done without.
+    """
+
+    reads: Reads = "frames"
+    per_head = True
+
+    def __init__(self, scope: Scope, rate: float) -> None:
+        super().__init__()
+        self.scope, self.n_blocks, self.rate = scope, scope.n_blocks, rate
+
+    def forward(self, x: Tensor, phase: Phase | None = None) -> Gates:  # noqa: ARG002 - does not learn
+        """(B, T, width) -> gates (B, T, ...), 0 or 1 and the same in all frames; a head's queries go with its keys."""
+        n, heads = self.n_blocks, self.scope.heads
+        drawn = (torch.rand(len(x), 1, n * (heads + 1), device=x.device) >= self.rate).to(x.dtype)
+        head, ffn = drawn.split([n * heads, n], dim=2)
+        return self.scope.gates(torch.cat([head, head, ffn], dim=2).expand(-1, x.shape[1], -1))
+
+    def start(self) -> None:
+        return None
+
+    def step(self, x: Tensor, state: None) -> tuple[Gates, None]:
+        """Nothing is left out of a stream: (1, k, width) -> gates (k, ...), all on."""
+        return self.scope.gates(torch.ones(x.shape[1], self.scope.width, dtype=torch.bool, device=x.device)), state
+
+    def macs(self, n_frames: int) -> int:  # noqa: ARG002 - nothing is computed
+        return 0

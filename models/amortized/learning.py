@@ -15,7 +15,7 @@ from earmark.bench.api import Losses, Progress
 from earmark.models._blocks.attending import AttendingTransducer
 from earmark.models._blocks.gates import BlockGates, Estimator, Gates
 from earmark.models._blocks.recognizer import Batch
-from earmark.models._blocks.transformer_encoder import TransformerEncoder
+from earmark.models._blocks.transformer_encoder import Decider, TransformerEncoder
 from earmark.models.amortized.arbitrators import Phase
 
 FALLING = 0.5
@@ -57,15 +57,18 @@ class Schedule:
 class AmortizedTransducer(AttendingTransducer):
     """A Transformer-Transducer that learns what to leave out.
 
-    ``reached`` is how far the gated phase ever was. A later training never goes back: neither to everything on nor to a
-    milder target, so that a repair works on the model as it is used.
+    ``dropping`` decides while everything is on, in training only. ``reached`` is how far the gated phase ever was. A
+    later training never goes back: neither to everything on nor to a milder target, so that a repair works on the model
+    as it is used.
     """
 
     reached: Tensor
 
-    def __init__(self, encoder: TransformerEncoder, *, schedule: Schedule, **around: Any) -> None:
+    def __init__(
+        self, encoder: TransformerEncoder, *, schedule: Schedule, dropping: Decider | None = None, **around: Any
+    ) -> None:
         super().__init__(encoder, **around)
-        self.schedule = schedule
+        self.schedule, self.dropping = schedule, dropping
         self.register_buffer("reached", torch.zeros((), dtype=torch.float64))
 
     def loss(self, batch: Batch, progress: Progress) -> Losses:
@@ -75,7 +78,8 @@ class AmortizedTransducer(AttendingTransducer):
         share = float(self.reached)
         frames, lengths = self._masked_frames(batch)
         if share <= 0.0 or not self.encoder.deciders:
-            return self._losses(self.encoder.masked(frames, lengths, dense=True)[0], lengths, batch, progress)
+            dropping = [self.dropping] if self.training and self.dropping else []
+            return self._losses(self.encoder.masked(frames, lengths, deciders=dropping)[0], lengths, batch, progress)
         phase = self.schedule.at(share)
         encoded, gates = self.encoder.masked(frames, lengths, phase if self.training else None)
         losses = self._losses(encoded, lengths, batch, progress)

@@ -24,7 +24,7 @@ from earmark.models._blocks.recognizer import Sizes
 from earmark.models._blocks.transformer import TransformerSizes
 from earmark.models._blocks.transformer_encoder import GATES, TransformerEncoder
 from earmark.models.amortized.arbitrators import Arbitrator, ArbitratorSizes, Network, Scope
-from earmark.models.amortized.controls import BlindGates, RandomGates, StaticGates
+from earmark.models.amortized.controls import BlindGates, ModuleDropout, RandomGates, StaticGates
 from earmark.models.amortized.learning import AmortizedTransducer, Schedule
 
 NAME = "amortized"
@@ -63,6 +63,8 @@ class Options(TransducerOptions):
     """In use a gate is on where its probability is above this."""
     dense_share: float = 0.6
     """Share of a training with everything on."""
+    module_dropout: float = 0.0
+    """Share of recordings for which a module is left out while everything else is on (LayerDrop)."""
     target: float = 0.35
     """Share of the dense cost below which the pressure on it ends."""
     pressure: float = 5.0
@@ -90,6 +92,7 @@ class Options(TransducerOptions):
             in_range(name, getattr(self, name), 0.0, 1.0, plugin=NAME)
         in_range("threshold", self.threshold, 0.001, 0.999, plugin=NAME)
         in_range("dense_share", self.dense_share, 0.0, 0.99, plugin=NAME)
+        in_range("module_dropout", self.module_dropout, 0.0, 0.9, plugin=NAME)
         in_range("beta", self.beta, 0.0, 1000.0, plugin=NAME)
         in_range("pressure", self.pressure, 0.0, 1000.0, plugin=NAME)
         in_range("context_s", self.context_s, 1.0, 600.0, plugin=NAME)
@@ -156,6 +159,7 @@ def build(
     schedule = Schedule(
         dense=chosen.dense_share, target=chosen.target, pressure=chosen.pressure, beta=chosen.beta, estimator=estimator
     )  # fmt: skip
+    dropping = ModuleDropout(Scope(sizes.blocks, sizes.heads), chosen.module_dropout) if chosen.module_dropout else None
 
     def encoder(width: int, around: Sizes) -> TransformerEncoder:
         who = deciders(chosen, sizes, ARBITRATORS[preset], width)
@@ -165,5 +169,6 @@ def build(
 
     return assemble(
         encoder, preset=preset, stack=sizes.stack, options=chosen, vocabulary=vocabulary, plugin=NAME, seed=seed,
-        device=device, kind=partial(AmortizedTransducer, schedule=schedule), sizes=AROUND_TRANSFORMERS[preset],
+        device=device, kind=partial(AmortizedTransducer, schedule=schedule, dropping=dropping),
+        sizes=AROUND_TRANSFORMERS[preset],
     )  # fmt: skip
