@@ -111,8 +111,11 @@ def packages() -> dict[str, str]:
 
 
 def plugin_digest(plugin: registry.Plugin) -> str:
-    """Digest of what decides a plugin's output: its files, the shared blocks, and the packages that it requires."""
-    files = registry.folder_of(plugin)
+    """Digest of what decides a plugin's output: its files, the shared blocks, and the packages that it requires.
+
+    A card only tells: written over, it makes no other model.
+    """
+    files = [path for path in registry.folder_of(plugin) if path.suffix != ".md"]
     own = store.tree_digest(files, Path(os.path.commonpath([str(path.parent) for path in files])))
     blocks = sorted((_ROOT.parent / "models" / "_blocks").rglob("*.py"))
     shared = store.tree_digest(blocks, _ROOT.parent)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from earmark.bench.api import Unsupported
+from earmark.bench.api import InputError, Unsupported
 from earmark.bench.metrics.words import WordErrors
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 EXACT_WORDS = 2000
 """ORC is exact up to so many reference words in a recording; beyond, a greedy search stands in for it."""
 MOST_CHANNELS = 10
-"""More output channels than these, and the greedy search is used as well."""
+"""Output channels of a recording that meeteval matches."""
 COLLAR_S = 5.0
 LEAST_S = 0.001
 """Length that a turn without one is given, since matching in time needs one."""
@@ -201,6 +201,7 @@ def seglst(recordings: Sequence[Recording]) -> tuple[list[dict[str, Any]], list[
 
 def _match(matching: Callable[[SegLST, SegLST], Any], recordings: Sequence[Recording]) -> Matched:
     """Errors of each recording; one without reference words has what was inserted."""
+    _check_channels(recordings)
     wordy = [r for r in recordings if _n_words(r)]
     errors = {r.name: WordErrors(insertions=sum(len(t.text.split()) for t in r.said)) for r in recordings}
     assignments: dict[str, tuple[str, ...]] = {}
@@ -222,8 +223,15 @@ def _meeteval() -> Any:
     return wer
 
 
+def _check_channels(recordings: Sequence[Recording]) -> None:
+    for recording in recordings:
+        if (n := len({turn.channel for turn in recording.said})) > MOST_CHANNELS:
+            fix = f"a model of conversations speaks on at most {MOST_CHANNELS}: that many are matched"
+            raise InputError(f"{n} output channels", where=recording.name, fix=fix)
+
+
 def _is_small(recording: Recording) -> bool:
-    return _n_words(recording) <= EXACT_WORDS and len({t.channel for t in recording.said}) <= MOST_CHANNELS
+    return _n_words(recording) <= EXACT_WORDS
 
 
 def _n_words(recording: Recording) -> int:

@@ -12,6 +12,7 @@ import pytest
 
 from earmark.bench import registry
 from earmark.bench.api import FairnessSpec, InputError, ModelSpec, Unsupported
+from earmark.bench.provenance import plugin_digest
 
 GOOD = """
     '''Hears nothing. https://example.org'''
@@ -46,6 +47,20 @@ def distribute(site: Path, distribution: str, points: dict[str, str], group: str
     lines = "\n".join(f"{name} = {value}" for name, value in points.items())
     write(folder / "METADATA", f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.2\n")
     write(folder / "entry_points.txt", f"[{group}]\n{lines}\n")
+
+
+def test_a_card_is_read_with_a_plugin_but_makes_no_other_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, text in {"__init__": "", "model": GOOD.format(name="told", module="told.model")}.items():
+        write(tmp_path / "told" / f"{name}.py", text)
+    distribute(tmp_path, "told-dist", {"told": "told.model"})
+    monkeypatch.syspath_prepend(str(tmp_path))
+    plugin = registry.scan().named("told", "model")
+    before = plugin_digest(plugin)
+    card = write(tmp_path / "told" / "README.md", "# told")
+    assert card in registry.folder_of(plugin)
+    assert plugin_digest(plugin) == before
+    write(tmp_path / "told" / "table.json", "[]")
+    assert plugin_digest(plugin) != before
 
 
 def test_a_plugin_of_another_distribution_is_found_and_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import product
 
@@ -9,9 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from earmark.bench.api import InputError
 from earmark.bench.metrics import conversation
 from earmark.bench.metrics.conversation import (
     Mark,
+    Matched,
     Part,
     Recording,
     SaidTurn,
@@ -68,6 +71,14 @@ def test_words_far_from_where_they_were_spoken_match_only_without_a_collar() -> 
     late = Recording("r", SPOKEN, said((0, "a b c", 0, 2), (1, "d e", 1, 3), (0, "f g", 20, 21)))
     assert errors(orc, late) == [0]
     assert errors(time_constrained_orc, late) == [4]
+
+
+@pytest.mark.parametrize("match", [orc, time_constrained_orc, diarization_invariant, concatenated])
+def test_more_channels_than_are_matched_are_named(match: Callable[[Sequence[Recording]], Matched]) -> None:
+    many = [Recording(f"on {n}", SPOKEN, said(*((c, "a", c, c + 1) for c in range(n)))) for n in (10, 11)]
+    assert match(many[:1]).errors["on 10"].reference_words == 7
+    with pytest.raises(InputError, match="on 11: 11 output channels"):
+        match(many)
 
 
 def test_beyond_the_limit_the_search_is_greedy_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
