@@ -237,13 +237,19 @@ def _warm_up(model: Recognizer, recording: Recording, settings: Settings) -> Non
 def _cross_check_work(
     model: Recognizer, rows: Sequence[Mapping[str, Any]], settings: Settings, writer: Writer
 ) -> set[str]:
-    """Hold ``work()`` against an independent count of the same streams."""
+    """Hold ``work()`` against an independent count of the same streams, what opens them included."""
     flags: set[str] = set()
     for row in rows:
-        stream = model.stream()
-        if not isinstance(stream, CountsWork):
+        if not isinstance(model.stream(), CountsWork):
             return set()
-        recording = hear(row, settings, model.info.sample_rate_hz)
-        counted = count_macs(partial(_play, stream, recording.samples, settings, recording.rate_hz, clock.virtual_pass))
-        flags |= write_cross_check(row["id"], stream.work(), counted, writer)
+        opened: list[CountsWork] = []
+        counted = count_macs(partial(_listen, model, hear(row, settings, model.info.sample_rate_hz), settings, opened))
+        flags |= write_cross_check(row["id"], opened[0].work(), counted, writer)
     return flags
+
+
+def _listen(model: Recognizer, recording: Recording, settings: Settings, opened: list[CountsWork]) -> None:
+    """A whole recording through a stream of its own, which is put into ``opened``."""
+    stream = model.stream()
+    _play(stream, recording.samples, settings, recording.rate_hz, clock.virtual_pass)
+    opened.append(cast("CountsWork", stream))

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest.mock import MagicMock
 
+import numpy as np
 import pytest
+import torch
+from fakes.recognizer import HIDDEN, RATE_HZ, TinyRecognizer, TinyStream
 
-from earmark.bench.api import Token, Update
+from earmark.bench.api import Condition, Token, Update
 from earmark.bench.clock import ChunkEvent
 from earmark.bench.corpora.schema import reference_text
+from earmark.bench.observe import recognition
 from earmark.bench.observe.recognition import check_claims, token_rows
-from earmark.bench.observe.settings import Misbehaved
+from earmark.bench.observe.settings import Misbehaved, Recording, Settings
 from earmark.bench.score.timed import transcripts
 
 
@@ -73,6 +78,28 @@ def test_a_claim_beyond_the_audio_is_refused() -> None:
     early = events(Update(final=(Token(" a", audio_s=0.2),)), Update())
     with pytest.raises(Misbehaved, match=r"claims 0\.200 s of audio, 0\.100 s had been fed"):
         check_claims(token_rows(early), early, "u")
+
+
+class Opening(TinyRecognizer):
+    """Its streams compute something before they hear anything, and say so."""
+
+    def stream(self, condition: Condition | None = None) -> TinyStream:
+        opened = super().stream(condition)
+        with torch.inference_mode():
+            opened.hidden = opened.hidden @ torch.zeros(HIDDEN, HIDDEN)
+        heard = opened.work
+        opened.work = lambda: {**heard(), "opening": HIDDEN * HIDDEN}  # type: ignore[method-assign]
+        return opened
+
+
+def test_what_opens_a_stream_is_part_of_its_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a short recording it is more than what two counts may differ by."""
+    sound = Recording("u", np.zeros(RATE_HZ // 10, dtype=np.float32), {}, RATE_HZ)
+    monkeypatch.setattr(recognition, "hear", lambda *_: sound)
+    settings = Settings("c", "measure", "clean", 0, "cpu", chunk_ms=20, pacing="virtual", passes=1)
+    written = MagicMock()
+    assert recognition._cross_check_work(Opening().eval(), [{"id": "u"}], settings, written) == set()
+    assert [call.kwargs["name"] for call in written.add.call_args_list] == ["macs_counted"]
 
 
 def test_segments_that_all_have_a_text_are_the_reference() -> None:
