@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +14,8 @@ from torch import Tensor
 from earmark.bench.api import Example, Progress, Turn
 from earmark.models._blocks.transformer import TransformerSizes
 from earmark.models._blocks.transformer_encoder import TransformerEncoder
-from earmark.models.amortized.arbitrators import ArbitratorSizes
+from earmark.models.amortized.arbitrators import ArbitratorSizes, Scope
+from earmark.models.amortized.controls import ModuleDropout
 from earmark.models.amortized.learning import AmortizedTransducer, Schedule, cost_share
 from earmark.models.amortized.model import Options, build, deciders
 
@@ -32,6 +34,10 @@ def batch(made: AmortizedTransducer) -> Any:
     rng = np.random.default_rng(0)
     sounds = [0.1 * rng.standard_normal(n).astype(np.float32) for n in (6_000, 9_000)]
     return made.collate([Example(str(i), s, (Turn("a a", 0.0, 0.5),)) for i, s in enumerate(sounds)], rng)
+
+
+def said(made: AmortizedTransducer, heard: Any, step: int) -> float:
+    return float(made.loss(heard, Progress(step, 100)).terms["transducer"].detach())
 
 
 def test_the_schedule_by_share_of_steps() -> None:
@@ -53,6 +59,28 @@ def test_everything_is_on_before_gates_are_learned() -> None:
     torch.testing.assert_close(losses.terms["transducer"], dense.loss(heard, Progress(59, 100)).terms["transducer"])
     losses.terms["transducer"].backward()
     assert all(p.grad is None for p in made.encoder.deciders.parameters())
+
+
+def test_modules_are_left_out_of_whole_recordings_a_head_s_queries_with_its_keys() -> None:
+    torch.manual_seed(0)
+    gates = ModuleDropout(Scope(3, 4), rate=0.25)(torch.zeros(400, 7, 5))
+    assert torch.equal(gates.query, gates.key)
+    for gate in (gates.query, gates.ffn):
+        assert torch.equal(gate, gate[:, :1].expand_as(gate))
+        per_module = gate[:, 0].mean(dim=0)
+        assert bool(((per_module - 0.75).abs() < 4 * math.sqrt(0.25 * 0.75 / 400)).all())
+    assert len(gates.ffn[:, 0].unique(dim=0)) == 2**3  # blocks are drawn one by one
+
+
+def test_modules_are_left_out_only_while_a_dense_model_is_taught() -> None:
+    whole, less = (model(gates="dense", dropout=0.0, module_dropout=rate) for rate in (0.0, 0.9))
+    less.load_state_dict(whole.state_dict())
+    heard = batch(whole)
+    assert said(whole, heard, 0) != pytest.approx(said(less, heard, 0))
+    assert said(whole, heard, 0) == pytest.approx(said(less.eval(), heard, 0))
+    gated, also = (model(dropout=0.0, module_dropout=rate) for rate in (0.0, 0.9))
+    also.load_state_dict(gated.state_dict())
+    assert said(gated, heard, 80) == pytest.approx(said(also, heard, 80))
 
 
 @pytest.mark.parametrize("estimator", ["straight-through", "sampled", "gumbel"])
