@@ -147,7 +147,7 @@ class ModuleDropout(nn.Module):
         """(B, T, width) -> gates (B, T, ...), 0 or 1 and the same in all frames; a head's queries go with its keys."""
         n, heads = self.n_blocks, self.scope.heads
         drawn = (torch.rand(len(x), 1, n * (heads + 1), device=x.device) >= self.rate).to(x.dtype)
-        head, ffn = drawn.split([n * heads, n], dim=2)
+        head, ffn = torch.split(drawn, [n * heads, n], dim=2)
         return self.scope.gates(torch.cat([head, head, ffn], dim=2).expand(-1, x.shape[1], -1))
 
     def start(self) -> None:

@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from earmark.bench.api import Losses, Progress
 from earmark.models._blocks.attending import AttendingTransducer
@@ -65,7 +65,7 @@ class AmortizedTransducer(AttendingTransducer):
     reached: Tensor
 
     def __init__(
-        self, encoder: TransformerEncoder, *, schedule: Schedule, dropping: Decider | None = None, **around: Any
+        self, encoder: TransformerEncoder, *, schedule: Schedule, dropping: nn.Module | None = None, **around: Any
     ) -> None:
         super().__init__(encoder, **around)
         self.schedule, self.dropping = schedule, dropping
@@ -78,7 +78,7 @@ class AmortizedTransducer(AttendingTransducer):
         share = float(self.reached)
         frames, lengths = self._masked_frames(batch)
         if share <= 0.0 or not self.encoder.deciders:
-            dropping = [self.dropping] if self.training and self.dropping else []
+            dropping = [cast("Decider", self.dropping)] if self.training and self.dropping else []
             return self._losses(self.encoder.masked(frames, lengths, deciders=dropping)[0], lengths, batch, progress)
         phase = self.schedule.at(share)
         encoded, gates = self.encoder.masked(frames, lengths, phase if self.training else None)
