@@ -5,7 +5,7 @@ section 3).
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from earmark.models._blocks.gates import Estimator, Gates, gumbel_sigmoid, sampled, straight_through
 from earmark.models._blocks.recurrent import Dense, StreamingLSTM
+from earmark.models._blocks.transformer_encoder import GATES
 
 Reads: TypeAlias = Literal["frames", "below"]
 Network: TypeAlias = Literal["ff", "lstm"]
@@ -37,13 +38,17 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What is decided: gates of ``n_blocks`` blocks of ``heads`` heads, of which only some kinds may be off."""
+    """What is decided: gates of ``n_blocks`` blocks of ``heads`` heads, of which only some kinds may be off.
+
+    ``never`` holds (kind, block) pairs that are off whatever is decided.
+    """
 
     n_blocks: int
     heads: int
     query: bool = True
     key: bool = True
     ffn: bool = True
+    never: frozenset[tuple[str, int]] = frozenset()
 
     @property
     def width(self) -> int:
@@ -51,16 +56,27 @@ class Scope:
         return self.n_blocks * (self.heads * (self.query + self.key) + self.ffn)
 
     def gates(self, decisions: Tensor) -> Gates:
-        """(..., width) decisions as gates; what may not be off is on."""
+        """(..., width) decisions as gates; what may not be off is on, what is never on is off."""
         before, n = decisions.shape[:-1], self.n_blocks
         sizes = [n * self.heads * self.query, n * self.heads * self.key, n * self.ffn]
         query, key, ffn = torch.split(decisions, sizes, dim=-1)
         per_head, per_block = (*before, n, self.heads), (*before, n)
-        return Gates(
+        gates = Gates(
             query.reshape(per_head) if self.query else decisions.new_ones(per_head),
             key.reshape(per_head) if self.key else decisions.new_ones(per_head),
             ffn.reshape(per_block) if self.ffn else decisions.new_ones(per_block),
         )
+        return self._pruned(gates) if self.never else gates
+
+    def part(self, first: int, n_blocks: int) -> Scope:
+        """That of ``n_blocks`` blocks from ``first`` on, for somebody who decides for these alone."""
+        inside = {(kind, block - first) for kind, block in self.never if first <= block < first + n_blocks}
+        return replace(self, n_blocks=n_blocks, never=frozenset(inside))
+
+    def _pruned(self, gates: Gates) -> Gates:
+        query, key, ffn = ([(kind, i) not in self.never for i in range(self.n_blocks)] for kind in GATES)
+        mask = gates.ffn.new_tensor
+        return Gates(gates.query * mask(query)[:, None], gates.key * mask(key)[:, None], gates.ffn * mask(ffn))
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,6 +79,8 @@ class Options(TransducerOptions):
     """Of ``random`` gates of single blocks, where they differ: ``query:1=0.25, ffn:3=0``."""
     off: str = "ffn"
     """Of ``static`` gates: ``ffn``, ``query``, ``key`` or ``block``, each for one block (``ffn:2``) or for all."""
+    never: str = ""
+    """Of gates that are learned: what is off for good, as in ``off``."""
     context_s: float = 60.0
     """A frame may look back this far."""
 
@@ -99,14 +101,14 @@ class Options(TransducerOptions):
         return self
 
 
-def read_off(text: str, n_blocks: int) -> set[tuple[str, int]]:
+def read_off(text: str, n_blocks: int, option: str = "off") -> set[tuple[str, int]]:
     """Kinds and blocks of ``ffn, query:1, block:3``; a kind alone is that of all blocks."""
     found: set[tuple[str, int]] = set()
     for part in filter(None, (piece.strip() for piece in text.split(","))):
         kind, _, place = part.partition(":")
         if kind not in (*GATES, "block") or not (place == "" or (place.isdecimal() and int(place) < n_blocks)):
             fix = f"give query, key, ffn or block, alone or with a block from 0 to {n_blocks - 1}, as in 'ffn, block:2'"
-            raise InputError(f"option 'off' holds {part!r}", where=NAME, fix=fix)
+            raise InputError(f"option {option!r} holds {part!r}", where=NAME, fix=fix)
         blocks = [int(place)] if place else range(n_blocks)
         found |= {(gate, i) for gate in (GATES if kind == "block" else (kind,)) for i in blocks}
     return found
@@ -135,16 +137,17 @@ def deciders(options: Options, sizes: TransformerSizes, arbitrator: ArbitratorSi
     kinds: dict[str, bool] = {kind: options.which in (kind, "both") for kind in ("query", "key")} | {"ffn": options.ffn}
     if options.gates == "dense" or not any(kinds.values()):
         return []
+    scope = Scope(n, heads, **kinds, never=frozenset(read_off(options.never, n, "never")))
     if options.gates == "blind":
-        return [BlindGates(Scope(n, heads, **kinds), threshold=options.threshold)]
+        return [BlindGates(scope, threshold=options.threshold)]
     network = cast("Network", options.network)
     made = partial(Arbitrator, sizes=arbitrator, network=network, threshold=options.threshold)
     if options.arbitrator == "single":
-        return [made(width, Scope(n, heads, **kinds), reads="frames")]
+        return [made(width, scope, reads="frames")]
     below = n // 2
     return [
-        made(width, Scope(below, heads, **kinds), reads="frames"),
-        made(sizes.width, Scope(n - below, heads, **kinds), reads="below"),
+        made(width, scope.part(0, below), reads="frames"),
+        made(sizes.width, scope.part(below, n - below), reads="below"),
     ]
 
 

@@ -121,6 +121,7 @@ def test_options_are_checked() -> None:
         ({"which": "value"}, "give one of: both, query, key, none"),
         ({"threshold": 1.0}, "give 0.001 to 0.999"),
         ({"gates": "static", "off": "head"}, "option 'off' holds 'head'"),
+        ({"never": "block:4"}, "option 'never' holds 'block:4'.*from 0 to 3"),
         ({"gates": "random", "rates": "query:9=0.5"}, "option 'rates' holds 'query:9=0.5'.*from 0 to 3"),
         ({"gates": "random", "rates": "ffn:0=1.5"}, "option 'rates' holds 'ffn:0=1.5'"),
         ({"pressure": -1.0}, "give 0 to 1000"),

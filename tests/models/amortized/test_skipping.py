@@ -26,6 +26,8 @@ WAYS: dict[str, dict[str, Any]] = {
     "key": {"which": "key"},
     "ffn": {"which": "none"},
     "random": {"gates": "random"},
+    "pruned": {"never": "ffn:0, block:2"},
+    "pruned, dual": {"never": "ffn:0, block:2", "arbitrator": "dual"},
     "static": {"gates": "static", "off": "ffn, query:1, block:2"},
     "dense": {"gates": "dense"},
 }
@@ -119,9 +121,11 @@ def poison(module: nn.Module) -> None:
 
 
 @pytest.mark.parametrize("cuts", CUTS)
-def test_weights_of_what_is_off_are_never_touched(cuts: list[int]) -> None:
+@pytest.mark.parametrize("way", ["static", "pruned", "pruned, dual"])
+def test_weights_of_what_is_off_are_never_touched(way: str, cuts: list[int]) -> None:
     """A block that is off for good, a feed-forward module, and single heads; masking would spread the NaN."""
-    model, x = encoder("static", off="ffn:0, block:2, query:3"), noise(1, N, FRAME)
+    off = "ffn:0, block:2, query:3"
+    model, x = encoder(way, off=off, never=off), noise(1, N, FRAME)
     expected = stream(model, x, cuts)[0]
     poison(model.blocks[0].ffn)  # type: ignore[union-attr,arg-type]
     poison(model.blocks[2])
